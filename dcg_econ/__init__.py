@@ -1,0 +1,68 @@
+"""Differentiable communication games for economics: how much surplus does a richer message buy?
+
+    import dcg_econ as dcg
+
+Names are handed on when first used, so that asking the command line for help, or importing `dcg_econ.analysis`,
+does not load JAX.
+"""
+
+from importlib import import_module as _import_module
+from pathlib import Path as _Path
+
+__version__ = "0.1.0"
+
+_root = _Path(__file__).resolve().parent.parent
+if (_root / "pyproject.toml").is_file():  # a checkout: mechanisms/, experiments/ and analysis/ lie beside this folder
+    __path__.append(str(_root))
+
+_NAMES = {
+    "dcg_econ._errors": ("ClearingError", "EquilibriumError", "InputError"),
+    "dcg_econ.priors": ("Empirical", "Fixed", "Normal", "Uniform"),
+    "dcg_econ.mechanism": ("AbstractMechanism",),
+    "dcg_econ.messages": (
+        "AffineCurve",
+        "Constant",
+        "KernelBasis",
+        "KernelCurve",
+        "Linear",
+        "Matern12",
+        "Matern32",
+        "Matern52",
+        "PiecewiseLinearCurve",
+        "Polynomial",
+        "SquaredExponential",
+        "law_of_demand",
+        "monotone",
+        "standard_error",
+        "tune",
+    ),
+    "dcg_econ.agents": (
+        "AffineDemand",
+        "AffineQuantity",
+        "CurveAgent",
+        "ProportionalDemand",
+        "QuantityAgent",
+        "Separate",
+        "Shared",
+    ),
+    "dcg_econ.equilibrium": ("Cubature", "Draws", "Equilibrium", "Regret", "Sensitivity", "regret", "sensitivity", "solve"),
+    "dcg_econ.learning": ("Episode", "Joint", "Pathwise", "Run", "Selfish", "Silence", "play", "train"),
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+_FOLDERS = ("analysis", "experiments", "mechanisms")
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name in _HOME:
+        value = getattr(_import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    if name in _FOLDERS:
+        return _import_module(f"dcg_econ.{name}")
+    raise AttributeError(f"module 'dcg_econ' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_HOME, *_FOLDERS])

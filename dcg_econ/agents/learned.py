@@ -1,0 +1,190 @@
+"""Learned agents: a net from what a player knows to the numbers of its report.
+
+An agent speaks in two steps, `numbers` (what is learned, and what gradients meet first) and `assemble` (numbers of all
+players to the mechanism's reports, in closed form), so that every player's part of a report can be told apart.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from dcg_econ.messages.basis import AbstractBasis
+from dcg_econ.messages.curve import KernelBasis, KernelCurve
+from dcg_econ.messages.kernels import AbstractKernel, Matern52
+from dcg_econ.priors import as_number
+
+
+class Frozen(eqx.Module):
+    """What an agent carries but does not learn: training leaves it as it is and shares it between sessions."""
+
+    value: Any
+
+
+class AbstractAgent(eqx.Module):
+    """One player's net."""
+
+    @abstractmethod
+    def numbers(self, known: Any) -> Float[Array, " k"]:
+        """The k numbers of this player's report."""
+
+    @abstractmethod
+    def assemble(self, numbers: Float[Array, "N k"]) -> Any:
+        """The reports of N such players."""
+
+
+class CurveAgent(AbstractAgent):
+    """A net from a trader's value to its whole demand curve: quantities at price knots, fitted by a kernel.
+
+    The quantities fall from knot to knot by construction (steps are softplus), so any initialisation is a schedule.
+    `value_unit` and `quantity_unit` are typical spreads, `value_centre` a typical value: they set the net's scale.
+    """
+
+    net: eqx.nn.MLP
+    frozen: Frozen
+
+    def __init__(
+        self,
+        knots: Float[Array, " k"],
+        *,
+        key: Array,
+        kernel: AbstractKernel | None = None,
+        ridge: float = 1e-6,
+        value_centre: float = 0.0,
+        value_unit: float = 1.0,
+        quantity_unit: float = 1.0,
+        width: int = 32,
+        depth: int = 2,
+    ):
+        knots = as_number(knots)
+        kernel = Matern52(0.5 * (knots[-1] - knots[0])) if kernel is None else kernel
+        units = tuple(as_number(v) for v in (value_centre, value_unit, quantity_unit))
+        self.frozen = Frozen((KernelBasis(knots, kernel, ridge), units))
+        self.net = eqx.nn.MLP(1, knots.shape[0], width, depth, activation=jax.nn.tanh, key=key)
+
+    @property
+    def basis(self) -> AbstractBasis:
+        return self.frozen.value[0]
+
+    def numbers(self, known):
+        centre, value_unit, quantity_unit = self.frozen.value[1]
+        raw = self.net(((known - centre) / value_unit)[None])
+        steps = jnp.concatenate([jnp.zeros(1, raw.dtype), jnp.cumsum(jax.nn.softplus(raw[1:])) / (raw.shape[0] - 1)])
+        return quantity_unit * (raw[0] - steps + jnp.mean(steps))
+
+    def assemble(self, numbers):
+        basis = self.basis
+        return jax.vmap(lambda v: KernelCurve.on(basis, v), out_axes=KernelCurve(None, 0, 0))(numbers)
+
+
+class QuantityAgent(AbstractAgent):
+    """A net from a trader's value and the supply to one quantity."""
+
+    net: eqx.nn.MLP
+    frozen: Frozen
+
+    def __init__(
+        self,
+        *,
+        key: Array,
+        value_centre: float = 0.0,
+        value_unit: float = 1.0,
+        supply_centre: float = 0.0,
+        supply_unit: float = 1.0,
+        quantity_unit: float = 1.0,
+        width: int = 32,
+        depth: int = 2,
+    ):
+        units = (value_centre, value_unit, supply_centre, supply_unit, quantity_unit)
+        self.frozen = Frozen(tuple(as_number(v) for v in units))
+        self.net = eqx.nn.MLP(2, 1, width, depth, activation=jax.nn.tanh, key=key)
+
+    def numbers(self, known):
+        centre, value_unit, supply_centre, supply_unit, quantity_unit = self.frozen.value
+        value, supply = known
+        return quantity_unit * self.net(jnp.stack([(value - centre) / value_unit, (supply - supply_centre) / supply_unit]))
+
+    def assemble(self, numbers):
+        return numbers[:, 0]
+
+
+class AbstractPopulation(eqx.Module):
+    """A profile made of agents: who uses which net."""
+
+    @abstractmethod
+    def numbers(self, known: Any) -> Float[Array, "N k"]:
+        """The numbers of every player's report."""
+
+    @abstractmethod
+    def assemble(self, numbers: Float[Array, "N k"]) -> Any:
+        """All reports."""
+
+    def __call__(self, known: Any) -> Any:
+        return self.assemble(self.numbers(known))
+
+
+class Shared(AbstractPopulation):
+    """All players use one net on their own types: players that are alike but for their types."""
+
+    agent: AbstractAgent
+
+    def numbers(self, known):
+        return jax.vmap(self.agent.numbers)(known)
+
+    def assemble(self, numbers):
+        return self.agent.assemble(numbers)
+
+
+class Separate(AbstractPopulation):
+    """Each player has its own net: `Separate(make, n, key=key)` with `make(key)` an agent."""
+
+    agents: AbstractAgent
+
+    def __init__(self, make, n: int, *, key: Array):
+        stacked = eqx.filter_vmap(make)(jax.random.split(key, n))
+        self.agents = unstack_frozen(stacked)
+
+    def numbers(self, known):
+        axes = learned_axes(self.agents)
+        return eqx.filter_vmap(lambda agent, k: agent.numbers(k), in_axes=(axes, 0))(self.agents, known)
+
+    def assemble(self, numbers):
+        return self.agents.assemble(numbers)
+
+
+def is_frozen(node: Any) -> bool:
+    """Whether a node of an agent's tree is not learned."""
+    return isinstance(node, Frozen)
+
+
+def learned_axes(tree: Any) -> Any:
+    """The axes for a map over copies of an agent: 0 for what is learned, None for what is frozen."""
+    return jax.tree.map(
+        lambda node: jax.tree.map(lambda _: None, node) if is_frozen(node) else (0 if eqx.is_array(node) else None),
+        tree,
+        is_leaf=is_frozen,
+    )
+
+
+def unstack_frozen(stacked: Any) -> Any:
+    """Copies of an agent with the frozen part kept once, since it does not depend on the key."""
+
+    def first(node):
+        return jax.tree.map(lambda x: x[0] if eqx.is_array(x) else x, node) if is_frozen(node) else node
+
+    return jax.tree.map(first, stacked, is_leaf=is_frozen)
+
+
+def split_learned(tree: Any) -> tuple[Any, Any]:
+    """(what is learned, all the rest): inexact arrays outside `Frozen`, to be joined by `eqx.combine`."""
+    spec = jax.tree.map(
+        lambda node: jax.tree.map(lambda _: False, node) if is_frozen(node) else eqx.is_inexact_array(node),
+        tree,
+        is_leaf=is_frozen,
+    )
+    return eqx.partition(tree, spec)

@@ -1,0 +1,120 @@
+"""Regret: how much a player could still gain by deviating, the epsilon of an epsilon-equilibrium.
+
+    regret_i = E over situations [ max over reports of interim payoff - interim payoff of the own report ]     (1)
+    regret = max_i regret_i / E first best                                                             (2)
+
+The expectation over what a player does not know is inside `interim_payoff`, taken *before* the maximum. The maximum is
+global: a grid over the whole report interval, then golden-section search (Optimistix) around its best point.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optimistix as optx
+from jaxtyping import Array, Float
+
+from dcg_econ.agents.strategies import AbstractStrategy
+from dcg_econ.mechanism import AbstractMechanism
+
+_GRID = 65
+
+
+class AbstractSituations(eqx.Module):
+    """The situations over which regret takes its outer expectation."""
+
+    @abstractmethod
+    def nodes(self, mechanism: AbstractMechanism) -> tuple[Any, Float[Array, " k"]]:
+        """Types at k nodes (leading axis) and their weights."""
+
+
+class Cubature(AbstractSituations):
+    """The mechanism's own nodes, exact where payoffs are quadratic and strategies affine."""
+
+    def nodes(self, mechanism):
+        return mechanism.cubature()
+
+
+class Draws(AbstractSituations):
+    """Independent draws of the types, for profiles of any shape."""
+
+    draws: int = eqx.field(static=True, default=1024)
+    key: Array = eqx.field(default_factory=lambda: jax.random.key(0))
+
+    def nodes(self, mechanism):
+        types = jax.vmap(mechanism.sample_types)(jax.random.split(self.key, self.draws))
+        return types, jnp.full(self.draws, 1 / self.draws)
+
+
+class Regret(eqx.Module):
+    """What deviations would gain: `epsilon` and `largest_gain` in shares of expected first best, by player in payoffs.
+
+    `by_player` (N,): expected gain; `standard_error` (): of epsilon, over situations (not defined for cubature nodes,
+    where it is zero); `largest_gain` (): at the worst situation looked at; `curvature` (): the largest second
+    derivative of payoff in the own report, negative where following the profile is a strict local maximum.
+    """
+
+    epsilon: Float[Array, ""]
+    by_player: Float[Array, " N"]
+    standard_error: Float[Array, ""]
+    largest_gain: Float[Array, ""]
+    curvature: Float[Array, ""]
+
+    def __float__(self):
+        return float(self.epsilon)
+
+    def __str__(self):
+        return f"regret {float(self.epsilon):.3g} of first best (largest gain seen {float(self.largest_gain):.3g})"
+
+
+def regret(mechanism: AbstractMechanism, profile: Any, over: AbstractSituations | None = None) -> Regret:
+    """The regret of any profile, learned ones too; `over` defaults to cubature for strategies in closed form.
+
+    A profile is an equilibrium up to `regret(...).epsilon`. Between grid points the search is local, so for payoffs
+    with more than one peak inside a 64th of the report interval it is a lower bound.
+    """
+    if over is None:
+        over = Cubature() if isinstance(profile, AbstractStrategy) else Draws()
+    sampled = not isinstance(over, Cubature)
+    return _regret(mechanism, profile, over, sampled)
+
+
+@eqx.filter_jit
+def _regret(mechanism, profile, over, sampled):
+    types, weights = over.nodes(mechanism)
+    players = jnp.arange(len(mechanism.players))
+
+    def at_node(node):
+        gains = jax.vmap(lambda i: _gain(mechanism, profile, i, node))(players)
+        return *gains, mechanism.first_best(node)
+
+    gains, curvatures, first_best = jax.vmap(at_node)(types)
+    scale = weights @ first_best
+    by_player = weights @ gains
+    worst = jnp.argmax(by_player)
+    error = jnp.sqrt(jnp.sum(weights**2 * (gains[:, worst] - by_player[worst]) ** 2)) if sampled else jnp.zeros(())
+    return Regret(by_player[worst] / scale, by_player, error / scale, jnp.max(gains) / scale, jnp.max(curvatures))
+
+
+def _gain(mechanism, profile, player, types):
+    """The ex-post or interim gain of the best deviation of one player in one situation, and the payoff's curvature."""
+
+    def payoff(report):
+        return mechanism.interim_payoff(profile, player, types, report)
+
+    own = mechanism.own_report(profile, player, types)
+    low, high = mechanism.report_bounds(profile, player, types)
+    grid = low + (high - low) * jnp.linspace(0, 1, _GRID)
+    values = jax.vmap(payoff)(grid)
+    best = jnp.argmax(values)
+    step = (high - low) / (_GRID - 1)
+    options = {"lower": grid[best] - step, "upper": grid[best] + step}
+    solver = optx.GoldenSearch(rtol=1e-8, atol=1e-8)
+    sol = optx.minimise(lambda x, _: -payoff(x), solver, grid[best], options=options, max_steps=64, throw=False)
+    inside = jnp.clip(sol.value, low, high)
+    reached = jnp.maximum(jnp.max(values), payoff(inside))
+    return jnp.maximum(reached - payoff(own), 0), jax.grad(jax.grad(payoff))(own)

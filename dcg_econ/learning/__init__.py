@@ -1,0 +1,12 @@
+"""Playing and learning."""
+
+from dcg_econ.learning.episode import Episode as Episode
+from dcg_econ.learning.episode import Silence as Silence
+from dcg_econ.learning.episode import play as play
+from dcg_econ.learning.estimators import AbstractEstimator as AbstractEstimator
+from dcg_econ.learning.estimators import Pathwise as Pathwise
+from dcg_econ.learning.objectives import AbstractObjective as AbstractObjective
+from dcg_econ.learning.objectives import Joint as Joint
+from dcg_econ.learning.objectives import Selfish as Selfish
+from dcg_econ.learning.train import Run as Run
+from dcg_econ.learning.train import train as train

@@ -1,0 +1,31 @@
+"""Whose payoffs a player's gradient follows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class AbstractObjective(eqx.Module):
+    """A weight w_ij on player j's payoff in the objective that player i climbs."""
+
+    @abstractmethod
+    def weights(self, players: int) -> Float[Array, "N N"]:
+        """w_ij."""
+
+
+class Selfish(AbstractObjective):
+    """Each player climbs its own payoff."""
+
+    def weights(self, players):
+        return jnp.eye(players)
+
+
+class Joint(AbstractObjective):
+    """Every player climbs the sum of the players' payoffs (the outside and the seller are not players)."""
+
+    def weights(self, players):
+        return jnp.ones((players, players))

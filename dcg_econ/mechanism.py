@@ -1,0 +1,92 @@
+"""What a mechanism must say about itself, so that solving, regret, sensitivity and learning are written once."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+
+class AbstractMechanism(eqx.Module):
+    """A pure game form with private information: no talk, no learning, no state.
+
+    A *profile* maps what each of the N players knows to the players' reports; analytic strategies and learned agents
+    both are profiles. `types` is one draw of everything private and of nature, in the mechanism's own type.
+    """
+
+    @property
+    @abstractmethod
+    def players(self) -> tuple[str, ...]:
+        """The names of the N strategic players."""
+
+    @abstractmethod
+    def sample_types(self, key: Array) -> Any:
+        """One draw of all types (and of nature's moves)."""
+
+    @abstractmethod
+    def cubature(self) -> tuple[Any, Float[Array, " k"]]:
+        """Types at k nodes (leading axis) and weights that integrate quadratic functions of the types exactly."""
+
+    @abstractmethod
+    def known(self, types: Any) -> Any:
+        """What each player knows when it reports: arrays with leading axis N, the argument of a profile."""
+
+    @abstractmethod
+    def handed_in(self, actions: Any, types: Any) -> Any:
+        """The reports the mechanism works on: the players' `actions`, with nature's part of `types` added."""
+
+    def reports(self, profile: Any, types: Any) -> Any:
+        """What is handed in when every player follows `profile` on what it knows of `types`."""
+        return self.handed_in(profile(self.known(types)), types)
+
+    @abstractmethod
+    def outcome(self, reports: Any) -> Any:
+        """The outcome of the reports: prices, allocations, transfers."""
+
+    @abstractmethod
+    def payoffs(self, types: Any, outcome: Any) -> Float[Array, " N"]:
+        """The players' payoffs."""
+
+    @abstractmethod
+    def welfare(self, types: Any, outcome: Any) -> Float[Array, ""]:
+        """The surplus of everyone, non-strategic sides included."""
+
+    @abstractmethod
+    def first_best(self, types: Any) -> Float[Array, ""]:
+        """The largest welfare that any allocation gives at these types."""
+
+    @abstractmethod
+    def initial_profile(self) -> Any:
+        """Where `solve` starts, in the strategy class it solves in by default."""
+
+    @abstractmethod
+    def residuals(self, profile: Any) -> Float[Array, "N m"]:
+        """First-order conditions of each player at the m collocation nodes of its strategy; zero in equilibrium."""
+
+    @abstractmethod
+    def admissible(self, profile: Any) -> Array:
+        """Whether a root of the first-order conditions is a profile that can be played at all."""
+
+    @abstractmethod
+    def interim_payoff(self, profile: Any, player: Any, types: Any, report: Float[Array, ""]) -> Float[Array, ""]:
+        """The player's payoff from a scalar `report` against the others' `profile`, the expectation over what it does
+        not know taken inside (nothing is left to take where the equilibrium is ex post)."""
+
+    @abstractmethod
+    def own_report(self, profile: Any, player: Any, types: Any) -> Float[Array, ""]:
+        """The scalar report that `profile` itself makes there: `interim_payoff` at it is the payoff of following."""
+
+    @abstractmethod
+    def report_bounds(self, profile: Any, player: Any, types: Any) -> tuple[Array, Array]:
+        """The interval in which a best deviation is searched for."""
+
+    @abstractmethod
+    def no_equilibrium(self) -> str:
+        """A sentence for the user when no equilibrium was found: what may be wrong and what to change."""
+
+    @property
+    @abstractmethod
+    def selection(self) -> str:
+        """Which equilibrium `solve` finds, where there can be several."""

@@ -1,0 +1,93 @@
+r"""What every market of this folder shares: the traders, the price-taking outside, welfare and the Walrasian first best.
+
+Trader i values q units at theta_i q - c_i q^2 / 2 and knows theta_i. A price-taking outside side demands b (r - p) (it
+sells where p > r); its surplus is r x - x^2 / 2b = b (r^2 - p^2) / 2 before it pays. S units are on offer, which have no
+other use. The Walrasian price solves sum_i (theta_i - p) / c_i + b (r - p) = S.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from dcg_econ._errors import InputError, require_finite, require_positive
+from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.priors import AbstractPrior
+
+
+class MarketTypes(NamedTuple):
+    """The traders' private values (N,), in money per unit, and the quantity on offer ()."""
+
+    values: Array
+    supply: Array
+
+
+class MarketOutcome(NamedTuple):
+    """The clearing price (), the traders' quantities (N,), the outside's quantity (), and whether a price was found."""
+
+    price: Array
+    quantities: Array
+    outside_quantity: Array
+    cleared: Array
+
+
+class AbstractMarket(AbstractMechanism):
+    """N traders with private values, a price-taking outside and a supply; subclasses say what traders may report."""
+
+    curvature: eqx.AbstractVar[Array]
+    values: eqx.AbstractVar[AbstractPrior]
+    supply: eqx.AbstractVar[AbstractPrior]
+    outside_slope: eqx.AbstractVar[Array]
+    outside_price: eqx.AbstractVar[Array]
+
+    def __check_init__(self):
+        if self.curvature.ndim == 0:
+            raise InputError("curvature", "a single number", "give one for each trader, e.g. jnp.ones(5)")
+        require_positive("curvature", self.curvature)
+        require_positive("outside_slope", self.outside_slope, strict=False)
+        require_finite("outside_price", self.outside_price)
+
+    @property
+    def players(self):
+        return tuple(f"trader {i + 1}" for i in range(self.curvature.shape[-1]))
+
+    def sample_types(self, key):
+        value_key, supply_key = jax.random.split(key)
+        n = self.curvature.shape[-1]
+        return MarketTypes(self.values.sample(value_key, (n,)), self.supply.sample(supply_key, ()))
+
+    def cubature(self):
+        """2(N+1) equally weighted nodes, mean +- sqrt(N+1) standard deviations along each axis (Stroud 1957).
+
+        They reproduce every first and second moment, hence integrate quadratics exactly; some lie outside the support.
+        """
+        n = self.curvature.shape[-1]
+        mean = jnp.append(jnp.broadcast_to(self.values.mean(), (n,)), self.supply.mean())
+        std = jnp.append(jnp.broadcast_to(self.values.std(), (n,)), self.supply.std())
+        steps = np.sqrt(n + 1) * jnp.diag(std)
+        nodes = jnp.concatenate([mean + steps, mean - steps])
+        return MarketTypes(nodes[:, :n], nodes[:, n]), jnp.full(2 * n + 2, 1 / (2 * n + 2), mean.dtype)
+
+    def payoffs(self, types, outcome):
+        q = outcome.quantities
+        return (types.values - outcome.price) * q - 0.5 * self.curvature * q**2
+
+    def welfare(self, types, outcome):
+        q = outcome.quantities
+        traders = jnp.sum(types.values * q - 0.5 * self.curvature * q**2)
+        return traders + 0.5 * self.outside_slope * (self.outside_price**2 - outcome.price**2)
+
+    def first_best(self, types):
+        p = self.walras_price(types.values, types.supply)
+        traders = jnp.sum((types.values**2 - p**2) / (2 * self.curvature))
+        return traders + 0.5 * self.outside_slope * (self.outside_price**2 - p**2)
+
+    def walras_price(self, values: Array, supply: Array) -> Array:
+        """The competitive price at these values and this supply."""
+        demand = jnp.sum(values / self.curvature) + self.outside_slope * self.outside_price - supply
+        return demand / (jnp.sum(1 / self.curvature) + self.outside_slope)
