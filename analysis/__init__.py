@@ -1,0 +1,42 @@
+"""Panels in, tables and figures out: pandas, statsmodels and matplotlib; never JAX."""
+
+if __name__ == "analysis":
+    raise ImportError(
+        "write `from dcg_econ.analysis import ...`: the folder `analysis` is the subpackage dcg_econ.analysis, "
+        "so that it never hides a file of yours with the same name"
+    )
+
+from dcg_econ.analysis.demand import InstrumentalVariables, fulton_demand, two_stage_least_squares
+from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
+from dcg_econ.analysis.figures import (
+    demand_figure,
+    efficiency_figure,
+    price_figure,
+    save_figure,
+    schedules_figure,
+    training_figure,
+)
+from dcg_econ.analysis.panels import market_days
+from dcg_econ.analysis.report import ReportMaterial, write_report
+from dcg_econ.analysis.tables import Table
+from dcg_econ.analysis.welfare import welfare_table
+
+__all__ = [
+    "InstrumentalVariables",
+    "ReportMaterial",
+    "Table",
+    "TreatmentEffects",
+    "demand_figure",
+    "effects_table",
+    "efficiency_figure",
+    "fulton_demand",
+    "market_days",
+    "price_figure",
+    "save_figure",
+    "schedules_figure",
+    "training_figure",
+    "treatment_effects",
+    "two_stage_least_squares",
+    "welfare_table",
+    "write_report",
+]

@@ -1,0 +1,221 @@
+"""The study's figures: tidy frames in, matplotlib figures out; units on every axis, readable in grey print.
+
+Figures are made without pyplot, so nothing global changes and none stays open; show one by naming it in a notebook
+or write it with `save_figure`.
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dcg_econ.analysis.inference import Estimate, mean_per_day, ratio, session_ratios
+from dcg_econ.analysis.panels import failed_sessions, market_days, require_columns, treatments_of
+from dcg_econ.analysis.style import BLACK, BLUE, GREY, RC, VERMILION, Look, looks, study_order
+from dcg_econ.analysis.tables import number_text
+
+WIDTH = 7.2  # inches, all figures alike, so that their type has one size on the page
+INTERVAL_NOTE = "Bars: 95% intervals clustered by session."
+
+
+def _styled(draw):
+    """Runs a figure function under the house style, leaving matplotlib's global settings alone."""
+
+    @functools.wraps(draw)
+    def wrapped(*args, **kwargs):
+        import matplotlib as mpl
+
+        with mpl.rc_context(RC):
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+def _figure(width: float, height: float, columns: int = 1, **kwargs):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(1, columns, **kwargs)
+
+
+@_styled
+def demand_figure(points: pd.DataFrame, curves: pd.DataFrame):
+    """The market's days and its demand: 2SLS with constant elasticity, and the kernel curve with its band.
+
+    `points`: price ($/lb), quantity (lb, adjusted for the day of the week). `curves`: price, iv, kernel, kernel_low,
+    kernel_high (lb). Price stands on the vertical axis. Returns the Figure.
+    """
+    require_columns(points, ["price", "quantity"], "frame of points")
+    require_columns(curves, ["price", "iv", "kernel", "kernel_low", "kernel_high"], "frame of curves")
+    figure, axes = _figure(WIDTH, 4.4)
+    axes.scatter(points["quantity"], points["price"], s=16, facecolor="none", edgecolor=GREY, label="Market days")
+    band = {"color": BLUE, "alpha": 0.18, "linewidth": 0, "label": "Kernel, 95% band"}
+    axes.fill_betweenx(curves["price"], curves["kernel_low"], curves["kernel_high"], **band)
+    axes.plot(curves["kernel"], curves["price"], color=BLUE, linestyle="--", label="Kernel demand")
+    axes.plot(curves["iv"], curves["price"], color=VERMILION, linestyle="-", label="2SLS, constant elasticity")
+    axes.set_xlabel("Quantity (lb per market day, adjusted for day of week)")
+    axes.set_ylabel("Price ($/lb)")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xlim(0, 1.04 * max(points["quantity"].max(), curves["iv"].quantile(0.95)))
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="upper right")
+    return figure
+
+
+@_styled
+def schedules_figure(schedules: pd.DataFrame):
+    """One buyer's schedule by type, one panel a type: true marginal value, Nash, and learned with its 10-90 band.
+
+    `schedules`: treatment, type_value ($/lb), price ($/lb), quantity (lb), and quantity_low, quantity_high (lb, may be
+    NaN). Price stands on the vertical axis. Returns the Figure.
+    """
+    require_columns(schedules, ["treatment", "type_value", "price", "quantity"], "frame of schedules")
+    types = sorted(schedules["type_value"].unique())
+    style = looks(schedules["treatment"])
+    figure, axes = _figure(WIDTH, 3.9, len(types), sharex=True, sharey=True, squeeze=False)
+    names = {3: ("Low type", "Mean type", "High type")}.get(len(types), ("Type",) * len(types))
+    for panel, value, name in zip(axes[0], types, names, strict=True):
+        own = schedules[schedules["type_value"] == value]
+        for treatment in study_order(style):
+            _schedule(panel, own[own["treatment"] == treatment].sort_values("price"), style[treatment])
+        panel.set_title(f"{name} ({number_text(float(value), '.2f')} $/lb)")
+        panel.xaxis.set_major_formatter("{x:,.0f}")
+    figure.supxlabel("Quantity bought by one buyer (lb per market day)", fontsize=RC["axes.labelsize"])
+    axes[0, 0].set_ylabel("Price ($/lb)")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return figure
+
+
+def _schedule(axes, line: pd.DataFrame, look) -> None:
+    if line.empty:
+        return
+    if {"quantity_low", "quantity_high"} <= set(line.columns) and line["quantity_low"].notna().any():
+        low, high = line["quantity_low"], line["quantity_high"]
+        axes.fill_betweenx(
+            line["price"], low, high, color=look.colour, alpha=0.3, linewidth=0, label="10-90% of sessions"
+        )
+    below = (
+        {"linewidth": 2.8, "zorder": 2} if look.line == "-" else {"zorder": 3}
+    )  # dashes stay visible on a solid line
+    axes.plot(line["quantity"], line["price"], color=look.colour, linestyle=look.line, label=look.label, **below)
+
+
+@_styled
+def price_figure(panel: pd.DataFrame):
+    """Markdown of the price and loss of the seller's revenue against competition by treatment, with 95% intervals.
+
+    Left: mean of 1 - price / competitive price (%). Right: mean of (competitive price - price) x supply ($ per market
+    day). Returns the Figure.
+    """
+    require_columns(panel, ["price", "competitive_price", "supply"])
+    days = _sound_days(panel)
+    figure, axes = _figure(WIDTH, 0.42 * len(treatments_of(days)) + 1.3, 2, sharey=True)
+    columns = (
+        ("markdown", 100.0, "Price below competitive (%)"),
+        ("revenue_loss", 1.0, "Seller's loss ($ per market day)"),
+    )
+    for axis, (column, factor, label) in zip(axes, columns, strict=True):
+        _dots(axis, {name: mean_per_day(own, column).scaled(factor) for name, own in _by_treatment(days)})
+        axis.set_xlabel(label)
+    figure.supxlabel(INTERVAL_NOTE, fontsize=8, color=GREY)
+    return figure
+
+
+@_styled
+def efficiency_figure(panel: pd.DataFrame):
+    """Efficiency loss (per cent of first best) by treatment: each session, their ratio of sums, and its 95% interval.
+
+    Returns the Figure.
+    """
+    days = _sound_days(panel)
+    figure, axis = _figure(WIDTH, 0.42 * len(treatments_of(days)) + 1.3)
+    sessions = {name: 100 * session_ratios(own, "welfare_loss", "first_best") for name, own in _by_treatment(days)}
+    style = looks(sessions)
+    for row, (name, values) in enumerate(sessions.items()):
+        spread = row + np.linspace(-0.22, 0.22, len(values)) if len(values) > 1 else [row]
+        axis.scatter(values, spread, s=9, color=style[name].colour, alpha=0.45, linewidth=0, zorder=2)
+    _dots(axis, {name: ratio(own, "welfare_loss", "first_best").scaled(100.0) for name, own in _by_treatment(days)})
+    axis.set_xlabel("Efficiency loss (% of first best)")
+    figure.supxlabel(f"Small dots: sessions. {INTERVAL_NOTE}", fontsize=8, color=GREY)
+    return figure
+
+
+@_styled
+def training_figure(history: pd.DataFrame):
+    """Learning: efficiency beside Nash, and regret on a log scale; thin lines are sessions, thick ones medians.
+
+    `history`: treatment, session, step, efficiency, regret (shares of first best), and nash_efficiency where known.
+    Returns the Figure.
+    """
+    require_columns(history, ["treatment", "session", "step", "efficiency", "regret"], "training history")
+    style = looks(history["treatment"])
+    figure, axes = _figure(WIDTH, 3.9, 2)
+    for name in study_order(style):
+        own = history[history["treatment"] == name]
+        _learning_curves(axes[0], own.assign(shown=100 * own["efficiency"]), style[name])
+        _learning_curves(axes[1], own.assign(shown=(100 * own["regret"]).where(own["regret"] > 0)), style[name])
+        if "nash_efficiency" in own and own["nash_efficiency"].notna().any():
+            nash, twin = (
+                100 * own.groupby("step")["nash_efficiency"].mean().dropna(),
+                name.replace("learned", "nash", 1),
+            )
+            look = looks([twin])[twin] if twin != name else Look(f"Nash for {style[name].label}", BLACK, ":", "")
+            axes[0].plot(nash.index, nash, color=look.colour, linestyle=look.line, linewidth=1.1, label=look.label)
+    axes[1].set_yscale("log")
+    axes[0].set_ylabel("Efficiency (% of first best)")
+    axes[1].set_ylabel("Regret (% of first best, log scale)")
+    for axis in axes:
+        axis.set_xlabel("Training step")
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
+    return figure
+
+
+def _learning_curves(axis, own: pd.DataFrame, look) -> None:
+    own = own.dropna(subset=["shown"])
+    for _, line in own.groupby("session"):
+        axis.plot(line["step"], line["shown"], color=look.colour, linewidth=0.5, alpha=0.35)
+    median = own.groupby("step")["shown"].median()
+    axis.plot(median.index, median, color=look.colour, linestyle=look.line, linewidth=2.2, label=look.label)
+
+
+def _sound_days(panel: pd.DataFrame) -> pd.DataFrame:
+    days = market_days(panel)
+    days = days[~failed_sessions(days)]
+    if days.empty:
+        raise ValueError("every session failed: nothing to draw; see the cells' errors")
+    return days
+
+
+def _by_treatment(days: pd.DataFrame):
+    return [(name, days[days["treatment"] == name]) for name in study_order(treatments_of(days))]
+
+
+def _dots(axis, estimates: dict[str, Estimate]) -> None:
+    style = looks(estimates)
+    for row, (name, estimate) in enumerate(estimates.items()):
+        width = np.nan_to_num(estimate.high - estimate.value)
+        look = {"fmt": style[name].marker, "color": style[name].colour, "markersize": 6.5, "capsize": 3.5}
+        axis.errorbar(estimate.value, row, xerr=width, markeredgecolor=BLACK, markeredgewidth=0.6, zorder=3, **look)
+    axis.axvline(0.0, color=GREY, linewidth=0.8, zorder=1)
+    axis.set_yticks(range(len(estimates)), [style[name].label for name in estimates])
+    axis.set_ylim(len(estimates) - 0.45, -0.55)
+    axis.grid(axis="y", visible=False)
+
+
+def save_figure(figure, folder: str | Path, name: str) -> tuple[Path, Path]:
+    """Writes `name`.png (200 dpi) and `name`.pdf, without dates, so that the same data give the same bytes."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
+    with mpl.rc_context(RC):
+        FigureCanvasAgg(figure)
+        figure.savefig(png, dpi=200, metadata={"Software": None})
+        figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return png, pdf

@@ -1,0 +1,90 @@
+"""Estimates clustered by session: the sessions are the independent draws, so each enters once.
+
+For session sums A_s and B_s the estimate is the ratio of expectations R = sum_s A_s / sum_s B_s, and with
+u_s = A_s - R B_s its standard error is (1)  sqrt(S / (S - 1) * sum_s u_s^2) / sum_s B_s,  on S - 1 degrees of freedom.
+With B_s = 1 (1) is the standard error of a mean. A difference of ratios adds the terms u_s / sum B session by session,
+so treatments that share their sessions are compared in pairs. This equals weighted least squares of A/B on a constant
+with weights B and HC1 errors (Cochran 1977, chapter 6).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its standard error clustered by session: value, se, 95% interval, df = sessions - 1, sessions.
+
+    With one session `se`, `low` and `high` are NaN: one draw shows no variation.
+    """
+
+    value: float
+    se: float
+    low: float
+    high: float
+    df: int
+    sessions: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the 95% interval lies on one side of zero."""
+        return bool(self.low > 0 or self.high < 0)
+
+    def scaled(self, factor: float) -> "Estimate":
+        """The estimate in another unit (100 for per cent)."""
+        low, high = sorted((factor * self.low, factor * self.high))
+        return Estimate(factor * self.value, abs(factor) * self.se, low, high, self.df, self.sessions)
+
+
+def mean_per_day(days: pd.DataFrame, column: str) -> Estimate:
+    """Mean of `column` over market days, its standard error clustered by session."""
+    return ratio(days.assign(_one=1.0), column, "_one")
+
+
+def ratio(days: pd.DataFrame, numerator: str, denominator: str) -> Estimate:
+    """Sum of `numerator` over sum of `denominator` over all market days, clustered by session."""
+    value, terms = _linearised(days, numerator, denominator)
+    return _estimate(value, terms)
+
+
+def ratio_difference(days: pd.DataFrame, against: pd.DataFrame, numerator: str, denominator: str) -> Estimate:
+    """Difference of two ratios over the sessions that both have, paired by session.
+
+    Raises ValueError if no session is in both.
+    """
+    common = set(days["session"]) & set(against["session"])
+    if not common:
+        raise ValueError(
+            "the two treatments share no session: give them the same session numbers, or compare to `nash`"
+        )
+    value, terms = _linearised(days[days["session"].isin(common)], numerator, denominator)
+    base, base_terms = _linearised(against[against["session"].isin(common)], numerator, denominator)
+    return _estimate(value - base, terms - base_terms)
+
+
+def session_ratios(days: pd.DataFrame, numerator: str, denominator: str) -> pd.Series:
+    """Sum of `numerator` over sum of `denominator` within each session, indexed by session."""
+    sums = days.groupby("session", observed=True)[[numerator, denominator]].sum()
+    return sums[numerator] / sums[denominator]
+
+
+def _linearised(days: pd.DataFrame, numerator: str, denominator: str) -> tuple[float, pd.Series]:
+    sums = days.groupby("session", observed=True)[[numerator, denominator]].agg(lambda column: column.sum(skipna=False))
+    total = sums[denominator].sum(skipna=False)
+    value = sums[numerator].sum(skipna=False) / total
+    return float(value), (sums[numerator] - value * sums[denominator]) / total
+
+
+def _estimate(value: float, terms: pd.Series) -> Estimate:
+    from scipy import stats
+
+    sessions = len(terms)
+    if sessions < 2:
+        return Estimate(value, np.nan, np.nan, np.nan, sessions - 1, sessions)
+    se = float(np.sqrt(sessions / (sessions - 1) * (terms**2).sum(skipna=False)))
+    width = float(stats.t.ppf(0.5 + LEVEL / 2, sessions - 1)) * se
+    return Estimate(value, se, value - width, value + width, sessions - 1, sessions)

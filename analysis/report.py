@@ -1,0 +1,74 @@
+"""One self-contained HTML page with its figures and tables beside it, written whole or not at all."""
+
+import base64
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from dcg_econ.analysis.figures import save_figure
+from dcg_econ.analysis.sections import Picture, ReportMaterial, Section, sections
+from dcg_econ.analysis.tables import Table, environment
+
+__all__ = ["ReportMaterial", "write_report"]
+
+
+def write_report(material: ReportMaterial, folder: str | Path) -> Path:
+    """Writes report.html, figures/ (PNG, PDF) and tables/ (LaTeX, Markdown) into `folder`; returns the page's path.
+
+    Everything is made in a temporary folder beside `folder` and moved when complete: an error leaves what was there
+    before. Other files in `folder` stay. The same material gives the same bytes.
+    """
+    folder = Path(folder)
+    made = sections(material)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+        built = Path(temporary) / "report"
+        built.mkdir()
+        _write_text(built / "report.html", _page(material, made, built))
+        _publish(built, folder)
+    return folder / "report.html"
+
+
+def _page(material: ReportMaterial, made: Sequence[Section], built: Path) -> str:
+    """Saves every figure and table under `built` and renders the page that holds them all."""
+    counts = {"figure": 0, "table": 0}
+    shown = []
+    for section in made:
+        blocks = [_block(block, built, counts) for block in section.blocks]
+        shown.append({"anchor": section.anchor, "title": section.title, "blocks": blocks})
+    template = environment().get_template("report.html.j2")
+    return template.render(title=material.title, question=material.question, sections=shown)
+
+
+def _block(block: str | Table | Picture, built: Path, counts: dict[str, int]) -> dict:
+    if isinstance(block, str):
+        return {"kind": "text", "text": block}
+    if isinstance(block, Table):
+        counts["table"] += 1
+        _write_text(built / "tables" / f"{block.name}.tex", block.to_latex())
+        _write_text(built / "tables" / f"{block.name}.md", block.to_markdown())
+        return {"kind": "table", "html": Markup(block.numbered(counts["table"]).to_html())}
+    counts["figure"] += 1
+    png, _ = save_figure(block.figure, built / "figures", block.name)
+    image = base64.b64encode(png.read_bytes()).decode("ascii")
+    return {"kind": "figure", "number": counts["figure"], "image": image, "caption": block.caption, "alt": block.alt}
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _publish(built: Path, folder: Path) -> None:
+    """Moves what was built to `folder`: in one step where it is new, else file by file, the page last."""
+    if not folder.exists():
+        built.rename(folder)
+        return
+    files = sorted(path for path in built.rglob("*") if path.is_file())
+    for source in sorted(files, key=lambda path: path.name == "report.html"):
+        target = folder / source.relative_to(built)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(source, target)

