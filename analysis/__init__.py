@@ -1,6 +1,6 @@
 """Panels in, tables and figures out: pandas, statsmodels and matplotlib; never JAX."""
 
-if __name__ == "analysis":
+if __name__ != "dcg_econ.analysis":
     raise ImportError(
         "write `from dcg_econ.analysis import ...`: the folder `analysis` is the subpackage dcg_econ.analysis, "
         "so that it never hides a file of yours with the same name"

@@ -87,7 +87,7 @@ def _statistics(days: pd.DataFrame, treatment: str, against: str) -> dict[str, E
 
 
 def _flat(row: dict[str, Estimate]) -> dict[str, float]:
-    flat = {}
+    flat: dict[str, float] = {}
     for name, estimate in row.items():
         flat |= {name: estimate.value, f"{name}_se": estimate.se}
         flat |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high, "df": estimate.df}

@@ -8,6 +8,7 @@ does not load JAX.
 
 from importlib import import_module as _import_module
 from pathlib import Path as _Path
+from typing import Any as _Any
 
 __version__ = "0.1.0"
 
@@ -22,7 +23,7 @@ _NAMES = {
     "dcg_econ.messages": (
         "AffineCurve",
         "Constant",
-        "KernelBasis",
+        "kernel_basis",
         "KernelCurve",
         "Linear",
         "Matern12",
@@ -45,24 +46,33 @@ _NAMES = {
         "Separate",
         "Shared",
     ),
-    "dcg_econ.equilibrium": ("Cubature", "Draws", "Equilibrium", "Regret", "Sensitivity", "regret", "sensitivity", "solve"),
+    "dcg_econ.equilibrium": (
+        "Cubature",
+        "Draws",
+        "Equilibrium",
+        "Regret",
+        "Sensitivity",
+        "regret",
+        "sensitivity",
+        "solve",
+    ),
     "dcg_econ.learning": ("Episode", "Joint", "Pathwise", "Run", "Selfish", "Silence", "play", "train"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 _FOLDERS = ("analysis", "experiments", "mechanisms")
 
-__all__ = sorted(_HOME)
+__all__ = sorted([*_HOME, *_FOLDERS])
 
 
-def __getattr__(name):
-    if name in _HOME:
-        value = getattr(_import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
+def __getattr__(name: str) -> _Any:
     if name in _FOLDERS:
         return _import_module(f"dcg_econ.{name}")
-    raise AttributeError(f"module 'dcg_econ' has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'dcg_econ' has no attribute {name!r}")
+    value = getattr(_import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
 
 
-def __dir__():
-    return sorted([*globals(), *_HOME, *_FOLDERS])
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -85,8 +85,8 @@ class Uniform(AbstractPrior):
         return (self.high - self.low) / jnp.sqrt(12.0)
 
     def quadrature(self):
-        nodes, weights = np.polynomial.legendre.leggauss(16)
-        nodes = jnp.asarray(nodes, self.low.dtype).reshape((-1,) + (1,) * jnp.ndim(self.low))
+        points, weights = np.polynomial.legendre.leggauss(16)
+        nodes = jnp.asarray(points, self.low.dtype).reshape((-1,) + (1,) * jnp.ndim(self.low))
         return self.mean() + 0.5 * (self.high - self.low) * nodes, jnp.asarray(weights / 2, self.low.dtype)
 
 
@@ -110,8 +110,8 @@ class Normal(AbstractPrior):
         return self.scale
 
     def quadrature(self):
-        nodes, weights = np.polynomial.hermite_e.hermegauss(16)
-        nodes = jnp.asarray(nodes, self.loc.dtype).reshape((-1,) + (1,) * jnp.ndim(self.loc))
+        points, weights = np.polynomial.hermite_e.hermegauss(16)
+        nodes = jnp.asarray(points, self.loc.dtype).reshape((-1,) + (1,) * jnp.ndim(self.loc))
         return self.loc + self.scale * nodes, jnp.asarray(weights / weights.sum(), self.loc.dtype)
 
 

@@ -1,6 +1,6 @@
 """Specification, cells, runs, store."""
 
-if __name__ == "experiments":
+if __name__ != "dcg_econ.experiments":
     raise ImportError("write `from dcg_econ.experiments import ...`: the folder is installed inside dcg_econ")
 
 from dcg_econ.experiments.specification import Specification as Specification

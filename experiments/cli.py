@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -112,7 +112,8 @@ class _Bars:
     """One bar for each learned treatment; plain lines where there is no terminal."""
 
     def __init__(self, quiet: bool):
-        self.quiet, self.bars = quiet, {}
+        self.quiet = quiet
+        self.bars: dict[str, Any] = {}
 
     def __enter__(self):
         return self

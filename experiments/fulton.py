@@ -100,16 +100,18 @@ def demand_curves(data: pd.DataFrame, estimate: InstrumentalVariables) -> tuple[
     grid = np.linspace(price.min(), price.max(), 121)
     fit, error = middle + np.asarray(chosen.curve(grid)), np.asarray(standard_error(chosen.curve, grid))
     iv = log_quantity.mean() + estimate.elasticity * (grid - price.mean())
-    curves = pd.DataFrame({
-        "price": np.exp(grid),
-        "iv": np.exp(iv),
-        "kernel": np.exp(fit),
-        "kernel_low": np.exp(fit - 1.96 * error),
-        "kernel_high": np.exp(fit + 1.96 * error),
-    })
+    curves = pd.DataFrame(
+        {
+            "price": np.exp(grid),
+            "iv": np.exp(iv),
+            "kernel": np.exp(fit),
+            "kernel_low": np.exp(fit - 1.96 * error),
+            "kernel_high": np.exp(fit + 1.96 * error),
+        }
+    )
     kernel = chosen.curve.basis
     facts = {
-        "lengthscale (log price)": float(kernel.kernel.lengthscale),
+        "lengthscale (log price)": float(chosen.hyperparameters()["lengthscale"]),
         "ridge": float(kernel.ridge),
         "leave-one-out error (log points)": float(chosen.loo_rmse),
         "effective degrees of freedom": float(chosen.curve.degrees_of_freedom()),

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dcg_econ.experiments.specification import Treatment
-from dcg_econ.mechanism import AbstractMechanism
-from dcg_econ.mechanisms.market import MarketTypes
+from dcg_econ.mechanisms.market import AbstractMarket, MarketTypes
 
 LABELS = {
     "session": "Session (independently trained group)",
@@ -46,7 +45,7 @@ class Days(eqx.Module):
     catch: jax.Array
 
 
-def draw_days(mechanism: AbstractMechanism, sessions: int, price: Any, catch: Any, key: jax.Array) -> Days:
+def draw_days(mechanism: AbstractMarket, sessions: int, price: Any, catch: Any, key: jax.Array) -> Days:
     """Private values for every session and day; session s of a key does not depend on how many there are."""
 
     def session(s):
@@ -57,7 +56,7 @@ def draw_days(mechanism: AbstractMechanism, sessions: int, price: Any, catch: An
 
 
 @eqx.filter_jit
-def settle(mechanism: AbstractMechanism, profile: Any, axes: Any, days: Days) -> dict[str, jax.Array]:
+def settle(mechanism: AbstractMarket, profile: Any, axes: Any, days: Days) -> dict[str, jax.Array]:
     """Outcomes of every session and day in normalised units; `axes` says which leaves of `profile` go by session."""
 
     def day(profile, values):
@@ -86,7 +85,7 @@ def settle(mechanism: AbstractMechanism, profile: Any, axes: Any, days: Days) ->
 
 def frame(
     treatment: Treatment,
-    mechanism: AbstractMechanism,
+    mechanism: AbstractMarket,
     days: Days,
     settled: dict[str, jax.Array],
     nash_welfare: np.ndarray,
@@ -119,28 +118,34 @@ def frame(
     agent = "learned" if treatment.conduct == "learned" else "analytic"
     cleared = get["cleared"] & np.asarray(converged, bool)[:, None]
     day_price, day_catch = price[None, :, None], catch[None, :, None]
-    return pd.DataFrame({
-        "session": by_session(np.arange(sessions)),
-        "round": each(np.broadcast_to(np.arange(rounds), (sessions, rounds))),
-        "participant": np.tile([*(f"buyer {i + 1}" for i in range(n)), "fringe", "seller"], lots),
-        "role": np.tile(["buyer"] * n + ["fringe", "seller"], lots),
-        "mechanism": "curve_market" if treatment.report == "schedule" else "quantity_market",
-        "treatment": treatment.name,
-        "type_value": players(values * day_price, empty[..., 0], empty[..., 0]),
-        "report_slope": players(-get["slope"] * day_catch / day_price, empty[..., 0], empty[..., 0]),
-        "quantity": players(get["quantity"] * day_catch, get["outside_quantity"] * catch, -np.broadcast_to(catch, (sessions, rounds))),
-        "price": each(get["price"] * price),
-        "payoff": players(get["payoff"] * money[..., None], fringe_payoff * money, get["price"] * money),
-        "welfare": each(get["welfare"] * money),
-        "first_best": each(get["first_best"] * money),
-        "nash_welfare": each(nash_welfare * money),
-        "competitive_price": each(get["competitive_price"] * price),
-        "supply": each(np.broadcast_to(catch, (sessions, rounds))),
-        "bits": np.nan,
-        "regret": by_session(regret),
-        "converged": each(cleared),
-        "agent_type": np.where(np.tile([True] * n + [False, False], lots), agent, "analytic"),
-    })
+    return pd.DataFrame(
+        {
+            "session": by_session(np.arange(sessions)),
+            "round": each(np.broadcast_to(np.arange(rounds), (sessions, rounds))),
+            "participant": np.tile([*(f"buyer {i + 1}" for i in range(n)), "fringe", "seller"], lots),
+            "role": np.tile(["buyer"] * n + ["fringe", "seller"], lots),
+            "mechanism": "curve_market" if treatment.report == "schedule" else "quantity_market",
+            "treatment": treatment.name,
+            "type_value": players(values * day_price, empty[..., 0], empty[..., 0]),
+            "report_slope": players(-get["slope"] * day_catch / day_price, empty[..., 0], empty[..., 0]),
+            "quantity": players(
+                get["quantity"] * day_catch,
+                get["outside_quantity"] * catch,
+                -np.broadcast_to(catch, (sessions, rounds)),
+            ),
+            "price": each(get["price"] * price),
+            "payoff": players(get["payoff"] * money[..., None], fringe_payoff * money, get["price"] * money),
+            "welfare": each(get["welfare"] * money),
+            "first_best": each(get["first_best"] * money),
+            "nash_welfare": each(nash_welfare * money),
+            "competitive_price": each(get["competitive_price"] * price),
+            "supply": each(np.broadcast_to(catch, (sessions, rounds))),
+            "bits": np.nan,
+            "regret": by_session(regret),
+            "converged": each(cleared),
+            "agent_type": np.where(np.tile([True] * n + [False, False], lots), agent, "analytic"),
+        }
+    )
 
 
 def join(frames: list[pd.DataFrame]) -> pd.DataFrame:

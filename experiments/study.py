@@ -21,7 +21,7 @@ from dcg_econ.equilibrium import Draws, Equilibrium, regret, sensitivity, solve
 from dcg_econ.experiments import fulton, panel
 from dcg_econ.experiments.specification import Specification, Training, Treatment
 from dcg_econ.learning import Run, train
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.mechanisms.market import AbstractMarket
 
 Progress = Callable[[str, int, int, str], None]
 
@@ -77,7 +77,7 @@ def run_study(specification: Specification, progress: Progress | None = None) ->
 
 def play_treatment(
     treatment: Treatment,
-    market: AbstractMechanism,
+    market: AbstractMarket,
     specification: Specification,
     calibration: fulton.Calibration,
     key: jax.Array,
@@ -99,17 +99,17 @@ def play_treatment(
         return Played(run.agents, learned_axes(run.agents), epsilon, converged, history, seconds, warnings)
     if treatment.conduct == "nash":
         eq = solve(market)
-        profile, epsilon = eq.strategies, float(eq.regret)
+        profile, found = eq.strategies, float(eq.regret)
     else:
         profile = ProportionalDemand(1 / market.curvature)
-        epsilon = float(regret(market, profile))
+        found = float(regret(market, profile))
     seconds = time.perf_counter() - start
-    return Played(profile, None, np.full(sessions, epsilon), np.ones(sessions, bool), None, seconds, "")
+    return Played(profile, None, np.full(sessions, found), np.ones(sessions, bool), None, seconds, "")
 
 
 def learn(
     treatment: Treatment,
-    market: AbstractMechanism,
+    market: AbstractMarket,
     specification: Specification,
     calibration: fulton.Calibration,
     key: jax.Array,
@@ -147,7 +147,7 @@ def _agents(treatment: Treatment, training: Training, c: fulton.Calibration) -> 
 
 def schedules(
     specification: Specification,
-    market: AbstractMechanism,
+    market: AbstractMarket,
     played: dict[str, Played],
     nash: Equilibrium,
     price: float,
@@ -155,7 +155,8 @@ def schedules(
 ) -> pd.DataFrame:
     """One buyer's schedules on a day of average price and catch, for the lowest, the mean and the highest value."""
     grid = jnp.linspace(0.7, 1.3, 61)
-    types = jnp.stack([market.values.low, market.values.mean(), market.values.high])
+    spread = np.sqrt(3) * market.values.std()  # the half-width of a uniform prior
+    types = market.values.mean() + jnp.array([-1.0, 0.0, 1.0]) * spread
     n = len(market.players)
 
     def ask(profile, value):
@@ -173,19 +174,21 @@ def schedules(
         low, high = (np.quantile(quantities, q, axis=0) if len(quantities) > 1 else None for q in (0.1, 0.9))
         for i, value in enumerate(np.asarray(types)):
             rows.append(
-                pd.DataFrame({
-                    "treatment": name,
-                    "type_value": value * price,
-                    "price": np.asarray(grid) * price,
-                    "quantity": quantities.mean(0)[i] * catch,
-                    "quantity_low": np.nan if low is None else low[i] * catch,
-                    "quantity_high": np.nan if high is None else high[i] * catch,
-                })
+                pd.DataFrame(
+                    {
+                        "treatment": name,
+                        "type_value": value * price,
+                        "price": np.asarray(grid) * price,
+                        "quantity": quantities.mean(0)[i] * catch,
+                        "quantity_low": np.nan if low is None else low[i] * catch,
+                        "quantity_high": np.nan if high is None else high[i] * catch,
+                    }
+                )
             )
     return pd.concat(rows, ignore_index=True)
 
 
-def sensitivities(market: AbstractMechanism) -> pd.DataFrame:
+def sensitivities(market: AbstractMarket) -> pd.DataFrame:
     """Exact derivatives of the Nash welfare loss (share of first best) in the parameters of the normalised market."""
     found = sensitivity(market, lambda eq: 1 - eq.efficiency)
     names = {
@@ -239,14 +242,16 @@ def _history(played: dict[str, Played], markets: dict, specification: Specificat
 
 
 def _cells(played: dict[str, Played], specification: Specification) -> pd.DataFrame:
-    return pd.DataFrame([
-        {
-            "cell": name,
-            "status": "ok" if done.converged.all() else "not converged",
-            "sessions": specification.sessions,
-            "unconverged": int((~done.converged).sum()),
-            "seconds": round(done.seconds, 1),
-            "warnings": done.warnings,
-        }
-        for name, done in played.items()
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "cell": name,
+                "status": "ok" if done.converged.all() else "not converged",
+                "sessions": specification.sessions,
+                "unconverged": int((~done.converged).sum()),
+                "seconds": round(done.seconds, 1),
+                "warnings": done.warnings,
+            }
+            for name, done in played.items()
+        ]
+    )

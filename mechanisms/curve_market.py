@@ -84,7 +84,9 @@ class CurveMarket(AbstractMarket):
                 f"{float(excess(price)):+.4g} units at {float(price):.4g}; widen `price_bounds`, change `supply`, or "
                 "make schedules fall in price"
             )
-        return MarketOutcome(price, reports.schedules(price), self.outside_slope * (self.outside_price - price), cleared)
+        return MarketOutcome(
+            price, reports.schedules(price), self.outside_slope * (self.outside_price - price), cleared
+        )
 
     def initial_profile(self):
         return ProportionalDemand(1 / self.curvature)
@@ -129,9 +131,7 @@ class CurveMarket(AbstractMarket):
 
     def no_equilibrium(self):
         if len(self.players) == 2 and is_concrete(self.outside_slope) and not bool(jnp.any(self.outside_slope > 0)):
-            return (
-                "no equilibrium with trade exists for two traders and no outside demand: add a trader or `outside_slope`"
-            )
+            return "no equilibrium with trade exists for two traders and no outside demand: add a trader or `outside_slope`"
         return (
             "no equilibrium in affine schedules was found: check `curvature` (unequal curvatures need one slope a "
             "trader), add a trader or `outside_slope`, or start nearer with `strategies=`"

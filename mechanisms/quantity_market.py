@@ -89,7 +89,9 @@ class QuantityMarket(AbstractMarket):
         return -width, width
 
     def no_equilibrium(self):
-        return "no equilibrium in affine quantities was found: check that `outside_slope` and `curvature` are above zero"
+        return (
+            "no equilibrium in affine quantities was found: check that `outside_slope` and `curvature` are above zero"
+        )
 
     @property
     def selection(self):

@@ -1,10 +1,10 @@
 """Who speaks."""
 
-from dcg_econ.agents.strategies import AbstractStrategy as AbstractStrategy
-from dcg_econ.agents.strategies import AffineDemand as AffineDemand
-from dcg_econ.agents.strategies import AffineQuantity as AffineQuantity
-from dcg_econ.agents.strategies import ProportionalDemand as ProportionalDemand
 from dcg_econ.agents.learned import CurveAgent as CurveAgent
 from dcg_econ.agents.learned import QuantityAgent as QuantityAgent
 from dcg_econ.agents.learned import Separate as Separate
 from dcg_econ.agents.learned import Shared as Shared
+from dcg_econ.agents.strategies import AbstractStrategy as AbstractStrategy
+from dcg_econ.agents.strategies import AffineDemand as AffineDemand
+from dcg_econ.agents.strategies import AffineQuantity as AffineQuantity
+from dcg_econ.agents.strategies import ProportionalDemand as ProportionalDemand

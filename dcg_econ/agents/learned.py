@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dcg_econ.messages.basis import AbstractBasis
-from dcg_econ.messages.curve import KernelBasis, KernelCurve
+from dcg_econ.messages.curve import KernelCurve, kernel_basis
 from dcg_econ.messages.kernels import AbstractKernel, Matern52
 from dcg_econ.priors import as_number
 
@@ -64,7 +64,7 @@ class CurveAgent(AbstractAgent):
         knots = as_number(knots)
         kernel = Matern52(0.5 * (knots[-1] - knots[0])) if kernel is None else kernel
         units = tuple(as_number(v) for v in (value_centre, value_unit, quantity_unit))
-        self.frozen = Frozen((KernelBasis(knots, kernel, ridge), units))
+        self.frozen = Frozen((kernel_basis(knots, kernel, ridge), units))
         self.net = eqx.nn.MLP(1, knots.shape[0], width, depth, activation=jax.nn.tanh, key=key)
 
     @property
@@ -107,7 +107,9 @@ class QuantityAgent(AbstractAgent):
     def numbers(self, known):
         centre, value_unit, supply_centre, supply_unit, quantity_unit = self.frozen.value
         value, supply = known
-        return quantity_unit * self.net(jnp.stack([(value - centre) / value_unit, (supply - supply_centre) / supply_unit]))
+        return quantity_unit * self.net(
+            jnp.stack([(value - centre) / value_unit, (supply - supply_centre) / supply_unit])
+        )
 
     def assemble(self, numbers):
         return numbers[:, 0]

@@ -50,12 +50,11 @@ class Sensitivity(eqx.Module):
         return frame.astype(float) if scalar else frame
 
 
-def sensitivity(
-    mechanism: AbstractMechanism, quantity: Callable[[Equilibrium], Array], **settings: Any
-) -> Sensitivity:
+def sensitivity(mechanism: AbstractMechanism, quantity: Callable[[Equilibrium], Array], **settings: Any) -> Sensitivity:
     """The derivative of `quantity(equilibrium)` in every parameter of the mechanism, by implicit differentiation.
 
-    `settings` go to `solve`, which raises where there is no equilibrium. Under `jax.vmap` a mechanism without equilibrium gives NaN in its own lane.
+    `settings` go to `solve`, which raises where there is no equilibrium. Under `jax.vmap` a mechanism without
+    equilibrium gives NaN in its own lane.
     """
     solve(mechanism, **settings)
     return _sensitivity(mechanism, quantity, settings)

@@ -13,13 +13,14 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import lineax as lx
 import optimistix as optx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import EquilibriumError, is_concrete
 from dcg_econ.agents.strategies import AbstractStrategy
-from dcg_econ.equilibrium.clearing import ADJOINT, SAFE, SCALAR
+from dcg_econ.equilibrium.linear import Tolerant
 from dcg_econ.equilibrium.regret import regret
 from dcg_econ.equilibrium.result import Equilibrium
 from dcg_econ.mechanism import AbstractMechanism
@@ -32,7 +33,7 @@ def solve(
     mechanism: AbstractMechanism,
     strategies: AbstractStrategy | None = None,
     solver: optx.AbstractRootFinder | None = None,
-    adjoint: optx.AbstractAdjoint = ADJOINT,
+    adjoint: optx.AbstractAdjoint | None = None,
     max_steps: int = 64,
     tolerance: float = REGRET_TOLERANCE,
 ) -> Equilibrium:
@@ -42,7 +43,11 @@ def solve(
     the lane carries `converged = False` and NaN values, and the others stay whole.
     """
     start = mechanism.initial_profile() if strategies is None else strategies
-    eq = _solve(mechanism, start, solver or optx.Newton(1e-10, 1e-10, linear_solver=SAFE), adjoint, max_steps, tolerance)
+    one_unknown = sum(leaf.size for leaf in jax.tree.leaves(start)) == 1
+    linear = Tolerant(lx.Diagonal() if one_unknown else lx.LU())
+    solver = solver or optx.Newton(1e-10, 1e-10, linear_solver=linear)
+    adjoint = adjoint or optx.ImplicitAdjoint(linear_solver=linear)
+    eq = _solve(mechanism, start, solver, adjoint, max_steps, tolerance)
     if is_concrete(eq.converged) and eq.converged.ndim == 0 and not bool(eq.converged):
         why = "" if not bool(eq.solved) else f" (regret {float(eq.regret):.3g} exceeds {tolerance:g})"
         raise EquilibriumError(mechanism.no_equilibrium() + why)
@@ -84,7 +89,7 @@ def _root(mechanism, start, solver, adjoint, max_steps):
         profile = unravel(x)
         return profile.unknowns(game.residuals(profile))
 
-    tags = SCALAR if flat.shape[0] == 1 else frozenset()
+    tags = frozenset({lx.diagonal_tag}) if flat.shape[0] == 1 else frozenset()
     sol = optx.root_find(
         conditions, solver, flat, args=mechanism, adjoint=adjoint, max_steps=max_steps, tags=tags, throw=False
     )

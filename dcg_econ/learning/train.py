@@ -7,6 +7,7 @@ of it fold_in(fold_in(k, s), t): results depend neither on how many sessions run
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import equinox as eqx
@@ -46,7 +47,9 @@ class Run(eqx.Module):
     def session(self, index: int) -> AbstractPopulation:
         """The population of one session, a profile like any other."""
         axes = learned_axes(self.agents)
-        return jax.tree.map(lambda x, axis: x if axis is None else x[index], self.agents, axes, is_leaf=lambda x: x is None)
+        return jax.tree.map(
+            lambda x, axis: x if axis is None else x[index], self.agents, axes, is_leaf=lambda x: x is None
+        )
 
     def map(self, function: Callable[[AbstractPopulation], Any]) -> Any:
         """`function` of every session's population at once, by vmap."""
@@ -88,7 +91,9 @@ def train(
             raise InputError(name, f"{value}", "give a whole number above zero")
     del protocol
     records = min(records, steps)
-    optimiser = optimiser or optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(1e-2, steps)))
+    optimiser = optimiser or optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(1e-2, steps))
+    )
     keys = jax.vmap(lambda s: jax.random.fold_in(key, s))(jnp.arange(sessions))
     population = unstack_frozen(eqx.filter_vmap(agents)(keys))
     learned, rest = split_learned(population)
@@ -98,12 +103,14 @@ def train(
 
     history = [(0, *_assess(game, learned, evaluation), jnp.zeros(sessions))]
     marks = np.linspace(0, steps, records + 1).round().astype(int)
-    for start, stop in zip(marks[:-1], marks[1:], strict=True):
+    for start, stop in pairwise(marks):
         learned, state, failed = _chunk(game, learned, state, keys, jnp.asarray(start), int(stop - start), batch)
         history.append((int(stop), *_assess(game, learned, evaluation), failed))
         if progress is not None:
             _, efficiency, epsilon, _ = history[-1]
-            progress(int(stop), steps, f"efficiency {float(jnp.mean(efficiency)):.4f}, regret {float(jnp.mean(epsilon)):.1e}")
+            progress(
+                int(stop), steps, f"efficiency {float(jnp.mean(efficiency)):.4f}, regret {float(jnp.mean(epsilon)):.1e}"
+            )
     done, efficiency, epsilon, failed = zip(*history, strict=True)
     columns = (jnp.stack(column, axis=1) for column in (efficiency, epsilon, failed))
     return Run(eqx.combine(learned, rest), jnp.asarray(done), *columns)
@@ -127,7 +134,9 @@ class _Game(eqx.Module):
 
         def one(numbers, types):
             def payoffs(x):
-                return self.mechanism.payoffs(types, self.mechanism.outcome(self.mechanism.handed_in(assemble(x), types)))
+                return self.mechanism.payoffs(
+                    types, self.mechanism.outcome(self.mechanism.handed_in(assemble(x), types))
+                )
 
             _, own = self.estimator.gradient(payoffs, numbers, self.objective)
             good = jnp.all(jnp.isfinite(own))
@@ -149,7 +158,8 @@ def _chunk(game, learned, state, keys, start, length, batch):
             updates, state = game.optimiser.update(descent, state, learned)
             return eqx.apply_updates(learned, updates), state, failed
 
-        learned, state, failed = jax.vmap(session)(*carry, keys)
+        learned, state = carry
+        learned, state, failed = jax.vmap(session)(learned, state, keys)
         return (learned, state), failed
 
     (learned, state), failed = jax.lax.scan(step, (learned, state), start + jnp.arange(length))

@@ -5,9 +5,9 @@ from dcg_econ.messages.basis import DualBasis as DualBasis
 from dcg_econ.messages.basis import FeatureBasis as FeatureBasis
 from dcg_econ.messages.curve import AbstractCurve as AbstractCurve
 from dcg_econ.messages.curve import AffineCurve as AffineCurve
-from dcg_econ.messages.curve import KernelBasis as KernelBasis
 from dcg_econ.messages.curve import KernelCurve as KernelCurve
 from dcg_econ.messages.curve import PiecewiseLinearCurve as PiecewiseLinearCurve
+from dcg_econ.messages.curve import kernel_basis as kernel_basis
 from dcg_econ.messages.inference import law_of_demand as law_of_demand
 from dcg_econ.messages.inference import monotone as monotone
 from dcg_econ.messages.inference import standard_error as standard_error

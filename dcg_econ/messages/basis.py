@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import Array, Float
 
+from dcg_econ._errors import InputError
 from dcg_econ.messages.kernels import AbstractKernel, feature_integrals, feature_slopes, features
 
 
@@ -110,6 +111,8 @@ class FeatureBasis(AbstractBasis):
     def __init__(self, knots, kernel, ridge):
         self.knots, self.kernel, self.ridge = knots, kernel, ridge
         phi = features(kernel, knots)
+        if phi is None:
+            raise InputError("kernel", "its rank is infinite", "use `kernel_basis`, which takes the dual then")
         penalty = jnp.sqrt(ridge) * jnp.eye(phi.shape[1], dtype=phi.dtype)
         self.operator = lx.MatrixLinearOperator(jnp.concatenate([phi, penalty]))
         self.factor = lx.QR().init(self.operator, {})

@@ -104,28 +104,29 @@ class PiecewiseLinearCurve(AbstractCurve):
         return PiecewiseLinearCurve(self.knots, jnp.sum(self.values, axis=0))
 
 
-class KernelBasis:
-    """Makes the basis that fits a kernel: `KernelBasis(knots, kernel, ridge)` shared by many curves."""
+def kernel_basis(knots: Array, kernel: AbstractKernel, ridge: float | Array = 1e-6) -> AbstractBasis:
+    """The basis that suits a kernel, to be shared by many curves.
 
-    def __new__(cls, knots: Array, kernel: AbstractKernel, ridge: float | Array = 1e-6) -> AbstractBasis:
-        """Knots (n,) in price units, in any order; ridge in squared quantity units per unit of kernel variance."""
-        dtype = jnp.result_type(float)
-        knots, ridge = jnp.asarray(knots, dtype), jnp.asarray(ridge, dtype)
-        if knots.ndim != 1 or knots.shape[0] < 2:
-            raise InputError("prices", f"shape {knots.shape}", "give at least two prices in one dimension")
-        require_finite("prices", knots)
-        require_positive("ridge", ridge, strict=False)
-        rank = features(kernel, knots[:1])
-        if rank is not None:
-            if is_concrete(ridge) and float(ridge) == 0 and len(_distinct(knots)) < rank.shape[-1]:
-                raise InputError("prices", "fewer distinct prices than features", "set `ridge` above zero")
-            return FeatureBasis(knots, kernel, ridge)
-        repeated = is_concrete(knots) and len(_distinct(knots)) < knots.shape[0]
-        if repeated and is_concrete(ridge) and float(ridge) == 0:
-            raise InputError("prices", "a price is repeated and `ridge` is zero", "set `ridge` above zero or average")
-        if isinstance(kernel, Matern12) and not repeated and _increasing(knots):
-            return MarkovBasis(knots, kernel, ridge)
-        return DualBasis(knots, kernel, ridge)
+    `knots` (n,) in price units, in any order; `ridge` as in scikit-learn's `alpha`, in the units of the kernel.
+    Errors: NaN, repeated knots with zero ridge, fewer distinct knots than features with zero ridge.
+    """
+    dtype = jnp.result_type(float)
+    knots, ridge = jnp.asarray(knots, dtype), jnp.asarray(ridge, dtype)
+    if knots.ndim != 1 or knots.shape[0] < 2:
+        raise InputError("prices", f"shape {knots.shape}", "give at least two prices in one dimension")
+    require_finite("prices", knots)
+    require_positive("ridge", ridge, strict=False)
+    rank = features(kernel, knots[:1])
+    if rank is not None:
+        if is_concrete(ridge) and float(ridge) == 0 and len(_distinct(knots)) < rank.shape[-1]:
+            raise InputError("prices", "fewer distinct prices than features", "set `ridge` above zero")
+        return FeatureBasis(knots, kernel, ridge)
+    repeated = is_concrete(knots) and len(_distinct(knots)) < knots.shape[0]
+    if repeated and is_concrete(ridge) and float(ridge) == 0:
+        raise InputError("prices", "a price is repeated and `ridge` is zero", "set `ridge` above zero or average")
+    if isinstance(kernel, Matern12) and not repeated and _increasing(knots):
+        return MarkovBasis(knots, kernel, ridge)
+    return DualBasis(knots, kernel, ridge)
 
 
 class KernelCurve(AbstractCurve):
@@ -150,9 +151,11 @@ class KernelCurve(AbstractCurve):
         if isinstance(kernel, Matern12) and is_concrete(prices) and prices.ndim == 1:
             order = np.argsort(np.asarray(prices), kind="stable")
             prices, quantities = prices[order], quantities[order]
-        curve = KernelCurve.on(KernelBasis(prices, kernel, ridge), quantities)
+        curve = KernelCurve.on(kernel_basis(prices, kernel, ridge), quantities)
         if is_concrete(curve.coefficients) and not bool(jnp.all(jnp.isfinite(curve.coefficients))):
-            raise InputError("ridge", "the kernel matrix is not positive definite", "raise `ridge` or drop close prices")
+            raise InputError(
+                "ridge", "the kernel matrix is not positive definite", "raise `ridge` or drop close prices"
+            )
         return curve
 
     @staticmethod

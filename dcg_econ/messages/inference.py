@@ -9,7 +9,7 @@ import optimistix as optx
 from jaxtyping import Array, Bool, Float
 
 from dcg_econ._errors import InputError
-from dcg_econ.messages.curve import KernelBasis, KernelCurve, PiecewiseLinearCurve
+from dcg_econ.messages.curve import KernelCurve, PiecewiseLinearCurve, kernel_basis
 from dcg_econ.messages.kernels import AbstractKernel
 
 
@@ -67,6 +67,12 @@ class Tuned(eqx.Module):
     loo_rmse: Float[Array, ""]
     converged: Bool[Array, ""]
 
+    def hyperparameters(self) -> dict[str, float]:
+        """Ridge and the kernel's parameters by name."""
+        leaves = jax.tree_util.tree_leaves_with_path(self.curve.basis.kernel)
+        found = {jax.tree_util.keystr(path).lstrip("."): float(leaf) for path, leaf in leaves}
+        return found | {"ridge": float(self.curve.basis.ridge)}
+
 
 def tune(
     prices: Float[Array, " n"],
@@ -88,7 +94,7 @@ def tune(
 
     def log_error(moves, start):
         tuned_kernel, tuned_ridge = _moved(start, moves, fixed)
-        residuals = KernelCurve.on(KernelBasis(prices, tuned_kernel, tuned_ridge), quantities).loo_residuals()
+        residuals = KernelCurve.on(kernel_basis(prices, tuned_kernel, tuned_ridge), quantities).loo_residuals()
         return 0.5 * jnp.log(jnp.mean(residuals**2))
 
     best = None
@@ -117,6 +123,4 @@ def _moved(start, moves, fixed):
 
 def _lengthscales(kernel: AbstractKernel):
     """A filter tree, true at every leaf named `lengthscale`."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: getattr(path[-1], "name", None) == "lengthscale", kernel
-    )
+    return jax.tree_util.tree_map_with_path(lambda path, _: getattr(path[-1], "name", None) == "lengthscale", kernel)

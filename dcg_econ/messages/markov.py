@@ -89,7 +89,9 @@ class MarkovBasis(AbstractBasis):
         whole = jnp.pad(jnp.cumsum(scale * jnp.tanh(steps / 2) * (values[:-1] + values[1:])), (1, 0))
         i, to_left, to_right, step = self._segment(price)
         # cosh(s) - cosh(u) over sinh(s), s = step and u the distance to the right knot; and cosh(u) - 1 for the other.
-        left = (1 + jnp.exp(-2 * step) - jnp.exp(to_right - step) * (1 + jnp.exp(-2 * to_right))) / -jnp.expm1(-2 * step)
+        left = (1 + jnp.exp(-2 * step) - jnp.exp(to_right - step) * (1 + jnp.exp(-2 * to_right))) / -jnp.expm1(
+            -2 * step
+        )
         right = jnp.exp(to_left - step) * jnp.expm1(-to_left) ** 2 / -jnp.expm1(-2 * step)
         part = scale * (values[i] * left + values[i + 1] * right)
         before, after = jnp.maximum(self.knots[0] - price, 0), jnp.maximum(price - self.knots[-1], 0)
