@@ -111,10 +111,15 @@ def _gain(mechanism, profile, player, types):
     grid = low + (high - low) * jnp.linspace(0, 1, _GRID)
     values = jax.vmap(payoff)(grid)
     best = jnp.argmax(values)
-    step = (high - low) / (_GRID - 1)
-    options = {"lower": grid[best] - step, "upper": grid[best] + step}
-    solver = optx.GoldenSearch(rtol=1e-8, atol=1e-8)
-    sol = optx.minimise(lambda x, _: -payoff(x), solver, grid[best], options=options, max_steps=64, throw=False)
-    inside = jnp.clip(sol.value, low, high)
-    reached = jnp.maximum(jnp.max(values), payoff(inside))
+    start, width = grid[jnp.maximum(best - 1, 0)], 2 * (high - low) / (_GRID - 1)
+
+    def inside(share):
+        return jnp.minimum(start + share * width, high)
+
+    # The search runs on [0, 1]: Optimistix 0.1.0 misplaces its first point where the lower bound is not zero.
+    solver = optx.GoldenSearch(rtol=1e-9, atol=1e-9)
+    options = {"lower": 0.0, "upper": 1.0}
+    half = jnp.full_like(start, 0.5)
+    sol = optx.minimise(lambda u, _: -payoff(inside(u)), solver, half, options=options, max_steps=64, throw=False)
+    reached = jnp.maximum(jnp.max(values), payoff(inside(jnp.clip(sol.value, 0, 1))))
     return jnp.maximum(reached - payoff(own), 0), jax.grad(jax.grad(payoff))(own)

@@ -38,7 +38,7 @@ class Equilibrium(eqx.Module):
     selection: str = eqx.field(static=True)
 
     @property
-    def efficiency(self) -> Float[Array, ""]:
+    def efficiency(self) -> Array:
         """E welfare / E first best."""
         return self.welfare / self.first_best
 

@@ -26,6 +26,9 @@ from dcg_econ.learning.objectives import AbstractObjective, Selfish
 from dcg_econ.mechanism import AbstractMechanism
 
 
+_EVALUATION = 2**31 - 1  # no session has this number
+
+
 class Run(eqx.Module):
     """Trained populations, stacked over sessions, and their history.
 
@@ -99,7 +102,7 @@ def train(
     learned, rest = split_learned(population)
     state = jax.vmap(optimiser.init)(learned)
     game = _Game(mechanism, estimator or Pathwise(), objective or Selfish(), optimiser, rest)
-    evaluation = Draws(record_draws, jax.random.fold_in(key, sessions + 2**20))
+    evaluation = Draws(record_draws, jax.random.fold_in(key, _EVALUATION))
 
     history = [(0, *_assess(game, learned, evaluation), jnp.zeros(sessions))]
     marks = np.linspace(0, steps, records + 1).round().astype(int)

@@ -11,6 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import InputError, is_concrete, require_finite, require_positive
@@ -104,7 +105,7 @@ class PiecewiseLinearCurve(AbstractCurve):
         return PiecewiseLinearCurve(self.knots, jnp.sum(self.values, axis=0))
 
 
-def kernel_basis(knots: Array, kernel: AbstractKernel, ridge: float | Array = 1e-6) -> AbstractBasis:
+def kernel_basis(knots: ArrayLike, kernel: AbstractKernel, ridge: ArrayLike = 1e-6) -> AbstractBasis:
     """The basis that suits a kernel, to be shared by many curves.
 
     `knots` (n,) in price units, in any order; `ridge` as in scikit-learn's `alpha`, in the units of the kernel.
@@ -137,7 +138,7 @@ class KernelCurve(AbstractCurve):
     values: Float[Array, "*batch n"]
 
     @staticmethod
-    def fit(prices: Array, quantities: Array, kernel: AbstractKernel, ridge: float | Array = 1e-6) -> KernelCurve:
+    def fit(prices: ArrayLike, quantities: ArrayLike, kernel: AbstractKernel, ridge: ArrayLike = 1e-6) -> KernelCurve:
         """The kernel ridge regression of quantities (n,) on prices (n,).
 
         Errors: unequal lengths, NaN, repeated prices with zero ridge, a kernel matrix that is not positive definite.
@@ -159,9 +160,9 @@ class KernelCurve(AbstractCurve):
         return curve
 
     @staticmethod
-    def on(basis: AbstractBasis, values: Float[Array, " n"]) -> KernelCurve:
-        """A curve on a basis that exists: no new factorisation. Map it over many right-hand sides by `jax.vmap`."""
-        return KernelCurve(basis, basis.fit(values), values)
+    def on(basis: AbstractBasis, values: Float[Array, "*batch n"]) -> KernelCurve:
+        """A curve, or a batch of curves, on a basis that exists: all right-hand sides share its factorisation."""
+        return KernelCurve(basis, jnp.vectorize(basis.fit, signature="(n)->(m)")(values), values)
 
     def __call__(self, price):
         return self.basis.value(self.coefficients, price)
@@ -212,10 +213,10 @@ def _same_basis(first: AbstractBasis, second: AbstractBasis) -> bool:
     return type(first) is type(second) and is_concrete(ours, theirs) and bool(eqx.tree_equal(ours, theirs))
 
 
-def _invert(curve: AbstractCurve, quantity: Array, low: Array, high: Array) -> Array:
+def _invert(curve: AbstractCurve, quantity: ArrayLike, low: Array, high: Array) -> Array:
     """The price in [low, high] where a falling curve meets `quantity`; an error (NaN when traced) where there is none."""
     quantity = jnp.asarray(quantity, jnp.result_type(float))
-    solver = optx.Bisection(rtol=1e-12, atol=1e-12)
+    solver = optx.Bisection(rtol=1e-12, atol=1e-12, flip=True)  # flip: the curve falls
 
     def solve(q):
         options = {"lower": low, "upper": high}

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from dcg_econ._errors import InputError
@@ -13,7 +14,7 @@ from dcg_econ.messages.curve import KernelCurve, PiecewiseLinearCurve, kernel_ba
 from dcg_econ.messages.kernels import AbstractKernel
 
 
-def standard_error(curve: KernelCurve, prices: Float[Array, " k"]) -> Float[Array, " k"]:
+def standard_error(curve: KernelCurve, prices: ArrayLike) -> Float[Array, " k"]:
     """The pointwise standard error of f(p) = h(p) . y, sigma |h(p)|, under independent errors of equal variance.
 
     sigma^2 = RSS / (n - trace H) as in OLS, of which this is the ordinary standard error when the kernel is constant +
@@ -75,8 +76,8 @@ class Tuned(eqx.Module):
 
 
 def tune(
-    prices: Float[Array, " n"],
-    quantities: Float[Array, " n"],
+    prices: ArrayLike,
+    quantities: ArrayLike,
     kernel: AbstractKernel,
     ridge: float = 1e-2,
     starts: tuple[float, ...] = (0.1, 1.0, 10.0),

@@ -171,7 +171,7 @@ class AbstractMonomial(AbstractKernel):
     def weights(self) -> Array:
         """The weights w_k of the monomials, shape (degree + 1,)."""
 
-    def _sum(self, x: Array, y: Array, power) -> Array:
+    def _sum(self, x, y, power) -> Array:
         """sum_k w_k power(x, k) y^k."""
         weights = self.weights()
         terms = [weights[k] * power(x, k) * jnp.asarray(y) ** k for k in range(weights.shape[0])]

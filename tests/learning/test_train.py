@@ -1,0 +1,76 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import dcg_econ as dcg
+from dcg_econ.mechanisms import CurveMarket
+
+MARKET = CurveMarket(curvature=jnp.ones(3), outside_slope=0.5, price_bounds=(-1.5, 1.5))
+
+
+def make(key):
+    return dcg.Shared(dcg.CurveAgent(jnp.linspace(-1.5, 1.5, 8), key=key, width=8))
+
+
+def run(sessions, steps=60, records=3, **settings):
+    return dcg.train(
+        MARKET, make, steps=steps, batch=32, sessions=sessions, records=records, key=jax.random.key(3), **settings
+    )
+
+
+@pytest.fixture(scope="module")
+def two():
+    return run(2)
+
+
+def test_learning_reduces_regret_towards_nash(two):
+    assert two.efficiency.shape == two.regret.shape == two.failed.shape == (2, 4)
+    assert two.steps.tolist() == [0, 20, 40, 60]
+    assert np.all(two.regret[:, -1] < 0.1 * two.regret[:, 0])
+    assert not np.allclose(two.efficiency[0, 0], two.efficiency[1, 0])  # sessions start apart
+
+
+def test_a_session_does_not_depend_on_how_many_run_beside_it(two):
+    alone = run(1)
+    np.testing.assert_allclose(alone.regret[0], two.regret[0], rtol=1e-6)
+
+
+def test_training_again_gives_the_same_numbers(two):
+    again = run(2)
+    np.testing.assert_array_equal(again.efficiency, two.efficiency)
+    np.testing.assert_array_equal(again.regret, two.regret)
+
+
+def test_records_do_not_change_the_path(two):
+    coarse = run(2, records=1)
+    np.testing.assert_allclose(coarse.regret[:, -1], two.regret[:, -1], rtol=1e-9)
+
+
+def test_a_session_is_a_profile_like_any_other(two):
+    profile = two.session(1)
+    assert float(dcg.regret(MARKET, profile, dcg.Draws(64, jax.random.key(0)))) < 0.05
+    both = two.map(lambda p: dcg.regret(MARKET, p, dcg.Draws(64, jax.random.key(0))).epsilon)
+    assert float(both[1]) == pytest.approx(
+        float(dcg.regret(MARKET, profile, dcg.Draws(64, jax.random.key(0)))), rel=1e-6
+    )
+
+
+def test_history_is_a_tidy_frame(two):
+    frame = two.to_frame()
+    assert list(frame.columns) == ["session", "step", "efficiency", "regret", "failed"]
+    assert len(frame) == 8 and frame["session"].nunique() == 2 and frame["step"].max() == 60
+
+
+def test_progress_is_reported():
+    seen = []
+    run(1, progress=lambda done, total, text: seen.append((done, total, text)))
+    assert [(d, t) for d, t, _ in seen] == [(20, 60), (40, 60), (60, 60)]
+    assert all("efficiency" in text and "regret" in text for _, _, text in seen)
+
+
+@pytest.mark.parametrize("field", ["steps", "batch", "sessions", "records"])
+def test_bad_settings_are_named(field):
+    settings = {"steps": 2, "batch": 2, "sessions": 1, "records": 1} | {field: 0}
+    with pytest.raises(dcg.InputError, match=field):
+        dcg.train(MARKET, make, key=jax.random.key(0), **settings)
