@@ -44,7 +44,7 @@ def demand_figure(points: pd.DataFrame, curves: pd.DataFrame):
     """The market's days and its demand: 2SLS with constant elasticity, and the kernel curve with its band.
 
     `points`: price ($/lb), quantity (lb, adjusted for the day of the week). `curves`: price, iv, kernel, kernel_low,
-    kernel_high (lb). Price stands on the vertical axis. Returns the Figure.
+    kernel_high, and if wanted kernel_falling (lb). Price stands on the vertical axis. Returns the Figure.
     """
     require_columns(points, ["price", "quantity"], "frame of points")
     require_columns(curves, ["price", "iv", "kernel", "kernel_low", "kernel_high"], "frame of curves")
@@ -53,6 +53,8 @@ def demand_figure(points: pd.DataFrame, curves: pd.DataFrame):
     band = {"color": BLUE, "alpha": 0.18, "linewidth": 0, "label": "Kernel, 95% band"}
     axes.fill_betweenx(curves["price"], curves["kernel_low"], curves["kernel_high"], **band)
     axes.plot(curves["kernel"], curves["price"], color=BLUE, linestyle="--", label="Kernel demand")
+    if "kernel_falling" in curves:
+        axes.plot(curves["kernel_falling"], curves["price"], color=BLUE, linestyle=":", label="Nearest falling curve")
     axes.plot(curves["iv"], curves["price"], color=VERMILION, linestyle="-", label="2SLS, constant elasticity")
     axes.set_xlabel("Quantity (lb per market day, adjusted for day of week)")
     axes.set_ylabel("Price ($/lb)")
@@ -79,6 +81,9 @@ def schedules_figure(schedules: pd.DataFrame):
         own = schedules[schedules["type_value"] == value]
         for treatment in study_order(style):
             _schedule(panel, own[own["treatment"] == treatment].sort_values("price"), style[treatment])
+        if {"occurs_low", "occurs_high"} <= set(own.columns) and own["occurs_low"].notna().any():
+            low, high = own["occurs_low"].iloc[0], own["occurs_high"].iloc[0]
+            panel.axhspan(low, high, color=GREY, alpha=0.15, linewidth=0, zorder=0, label="Prices that occur")
         panel.set_title(f"{name} ({number_text(float(value), '.2f')} $/lb)")
         panel.xaxis.set_major_formatter("{x:,.0f}")
     figure.supxlabel("Quantity bought by one buyer (lb per market day)", fontsize=RC["axes.labelsize"])

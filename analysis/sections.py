@@ -10,6 +10,7 @@ from dcg_econ.analysis.effects import effects_table, treatment_effects
 from dcg_econ.analysis.panels import market_days, require_columns, session_flags
 from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.tables import Table
+from dcg_econ.analysis.theory import estimation_table, robustness_table
 from dcg_econ.analysis.welfare import FIRST_BEST, NASH, welfare_table
 from dcg_econ.analysis.wording import answer
 
@@ -39,6 +40,9 @@ class ReportMaterial:
     history: pd.DataFrame | None = None
     calibration: dict | None = None
     sensitivities: pd.DataFrame | None = None
+    sensitivity_of: str = "the equilibrium"
+    robustness: pd.DataFrame | None = None
+    estimation: pd.DataFrame | None = None
     cells: pd.DataFrame | None = None
     settings: dict | None = None
     versions: dict | None = None
@@ -67,7 +71,7 @@ class Section:
 def sections(material: ReportMaterial) -> list[Section]:
     """The sections that have something to show, in the report's order."""
     made = [
-        Section("answer", "The answer", tuple(answer(material.panel, material.cells))),
+        Section("answer", "The answer", tuple(answer(material.panel, material.cells, material.estimation))),
         Section("demand", "Demand", _demand(material)),
         Section("market", "The market", _market(material)),
         Section("schedules", "Schedules", _schedules(material)),
@@ -75,7 +79,7 @@ def sections(material: ReportMaterial) -> list[Section]:
         Section("welfare", "Welfare", _welfare(material)),
         Section("effects", "Treatment effects", _effects(material)),
         Section("learning", "Learning", _learning(material)),
-        Section("sensitivities", "Sensitivities", _sensitivities(material)),
+        Section("sensitivities", "How far the answer can be trusted", _sensitivities(material)),
         Section("computed", "How it was computed", _computed(material)),
         Section("limits", "Assumptions and limits", (*material.notes, SAMPLING_NOTE)),
     ]
@@ -105,7 +109,8 @@ def _schedules(material: ReportMaterial) -> tuple:
         return ()
     caption = (
         "One buyer's schedule for a low, a mean and a high type: what the buyer would pay in truth, what it bids at "
-        "Nash, and what it learned to bid (mean over sessions, band from the 10th to the 90th percentile)."
+        "Nash, and what it learned to bid (mean over sessions, band from the 10th to the 90th percentile). Shaded: where "
+        "nine of ten prices fall; what a learned schedule says beyond them is hardly ever put to the test."
     )
     alt = "Three panels of falling schedules, price on the vertical axis: true marginal value, Nash and learned."
     return (Picture("schedules", figures.schedules_figure(material.schedules), caption, alt),)
@@ -163,14 +168,24 @@ def _converged(name: str, row: pd.Series) -> str:
 
 
 def _sensitivities(material: ReportMaterial) -> tuple:
-    if material.sensitivities is None:
-        return ()
+    tables = [
+        estimation_table(material.estimation) if material.estimation is not None else None,
+        robustness_table(material.robustness) if material.robustness is not None else None,
+        _derivatives(material) if material.sensitivities is not None else None,
+    ]
+    return tuple(table for table in tables if table is not None)
+
+
+def _derivatives(material: ReportMaterial) -> Table:
     require_columns(material.sensitivities, ["parameter"], "frame of sensitivities")
     frame = material.sensitivities.set_index("parameter")
-    notes = ("Derivatives of the equilibrium by implicit differentiation; an elasticity is in per cent per per cent.",)
+    notes = (
+        f"Exact derivatives of {material.sensitivity_of}, by implicit differentiation, in units of the day's price and "
+        "catch. An elasticity is in per cent per per cent.",
+    )
     labels = {column: str(column).replace("_", " ").capitalize() for column in frame.columns}
     frame.index.name = "Parameter"
-    return (Table(frame, "Sensitivities of the equilibrium", notes, labels=labels, name="sensitivities"),)
+    return Table(frame, "Sensitivities at Nash", notes, labels=labels, name="sensitivities")
 
 
 def _computed(material: ReportMaterial) -> tuple:

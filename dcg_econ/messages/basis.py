@@ -115,7 +115,8 @@ class FeatureBasis(AbstractBasis):
             raise InputError("kernel", "its rank is infinite", "use `kernel_basis`, which takes the dual then")
         penalty = jnp.sqrt(ridge) * jnp.eye(phi.shape[1], dtype=phi.dtype)
         self.operator = lx.MatrixLinearOperator(jnp.concatenate([phi, penalty]))
-        self.factor = lx.QR().init(self.operator, {})
+        # Lineax differentiates through the operator; the factor has no derivative rule and needs none.
+        self.factor = lx.QR().init(jax.lax.stop_gradient(self.operator), {})
 
     def _pad(self, values):
         return jnp.concatenate([values, jnp.zeros(self.operator.in_size(), values.dtype)])

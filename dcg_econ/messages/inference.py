@@ -45,14 +45,15 @@ def law_of_demand(curve: KernelCurve, points: int = 512) -> LawOfDemand:
     return LawOfDemand(slopes[worst] <= 0, slopes[worst], prices[worst])
 
 
-def monotone(curve: KernelCurve) -> PiecewiseLinearCurve:
-    """The nearest falling schedule: least-squares projection of the fitted values at the knots on falling sequences.
+def monotone(curve: KernelCurve, prices: ArrayLike | None = None) -> PiecewiseLinearCurve:
+    """The nearest falling schedule: least-squares projection of the curve at `prices` on falling sequences.
 
-    Isotonic regression by its min-max formula, f_i = min_{j<=i} max_{k>=i} mean(f_j, ..., f_k) (Barlow et al. 1972),
-    so it is differentiable almost everywhere; O(n^2) memory. Straight lines join the values. Knots must be distinct.
+    `prices` are distinct and default to the knots. Isotonic regression by its min-max formula,
+    f_i = min_{j<=i} max_{k>=i} mean(f_j, ..., f_k) (Barlow et al. 1972), so it is differentiable almost everywhere;
+    O(n^2) memory. Straight lines join the values.
     """
-    order = jnp.argsort(curve.basis.knots)
-    knots, values = curve.basis.knots[order], curve.fitted()[order]
+    knots = jnp.sort(curve.basis.knots if prices is None else jnp.asarray(prices, curve.values.dtype))
+    values = curve(knots)
     sums = jnp.concatenate([jnp.zeros(1, values.dtype), jnp.cumsum(values)])
     i = jnp.arange(values.shape[0])
     length = i[None, :] - i[:, None] + 1

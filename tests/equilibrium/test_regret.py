@@ -71,15 +71,19 @@ def test_best_reply_radius():
     assert float(eq.stability) == pytest.approx(4 / 16, abs=1e-9)
 
 
-def test_iterated_best_replies_contract_at_the_radius():
+def test_the_radius_is_that_of_the_closed_form_best_reply_map():
     c = jnp.array([0.5, 1.0, 2.0])
     eq = dcg.solve(CurveMarket(curvature=c, outside_slope=0.2))
-    slopes = eq.strategies.slope + jnp.array([1e-2, -2e-2, 3e-2])
-    errors = []
-    for _ in range(14):
-        slopes = 1 / (c + 1 / (jnp.sum(slopes) - slopes + 0.2))
-        errors.append(float(jnp.max(jnp.abs(slopes - eq.strategies.slope))))
-    assert errors[-1] / errors[-2] == pytest.approx(float(eq.stability), rel=1e-2)
+
+    def reply(slopes):
+        return 1 / (c + 1 / (jnp.sum(slopes) - slopes + 0.2))
+
+    eigenvalues = np.linalg.eigvals(jax.jacfwd(reply)(eq.strategies.slope))
+    assert float(eq.stability) == pytest.approx(np.abs(eigenvalues).max(), abs=1e-10)
+    slopes = eq.strategies.slope + jnp.array([0.2, -0.1, 0.3])
+    for _ in range(40):
+        slopes = reply(slopes)
+    np.testing.assert_allclose(slopes, eq.strategies.slope, atol=1e-10)  # .374^40
 
 
 def test_the_result_prints_with_its_players():

@@ -1,0 +1,48 @@
+"""Tables of what theory says around the estimate: its sampling error carried over, and other assumptions."""
+
+import pandas as pd
+
+from dcg_econ.analysis.panels import require_columns
+from dcg_econ.analysis.tables import Table
+
+REPORTS = {"schedule": "Nash (schedules)", "quantity": "Nash (quantities)"}
+OUTCOMES = {"markdown": "price below competitive (%)", "loss": "surplus lost (% of first best)"}
+
+
+def estimation_table(estimation: pd.DataFrame) -> Table:
+    """`estimation`: report, outcome, value and se (both in percent): theory at the estimate, and its delta-method error."""
+    require_columns(estimation, ["report", "outcome", "value", "se"], "frame of estimation errors")
+    rows = [
+        {
+            "Outcome": f"{REPORTS[row.report]}: {OUTCOMES[row.outcome]}",
+            "At the estimate": f"{row.value:.3g}",
+            "Standard error": f"{row.se:.2g}",
+        }
+        for row in estimation.itertuples()
+    ]
+    notes = (
+        "Expected values at Nash, from theory. Standard errors carry that of the estimated elasticity over by the delta "
+        "method; the derivative runs through the calibration and implicitly through the equilibrium. Near a boundary, "
+        "as here where losses cannot be negative, they are a first approximation.",
+    )
+    title = "What the sampling error of the demand estimate does to the answer"
+    return Table(pd.DataFrame(rows).set_index("Outcome"), title, notes, name="estimation")
+
+
+def robustness_table(robustness: pd.DataFrame) -> Table:
+    """`robustness`: report, buyers, fringe_share, markdown and loss (both in percent), one row each."""
+    require_columns(robustness, ["report", "buyers", "fringe_share", "markdown", "loss"], "frame of robustness")
+    frame = robustness.assign(
+        cell=[f"{row.markdown:.1f} ({row.loss:.2f})" for row in robustness.itertuples()],
+        row=[f"{REPORTS[row.report]}, {row.buyers} buyers" for row in robustness.itertuples()],
+        column=[f"fringe {100 * row.fringe_share:.0f}%" for row in robustness.itertuples()],
+    )
+    wide = frame.pivot(index="row", columns="column", values="cell")
+    wide = wide.loc[list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))]
+    wide.index.name = "Message and number of buyers"
+    wide.columns.name = None
+    notes = (
+        "Cells: mean price below competitive in percent, and in brackets the surplus lost in percent of first best, at "
+        "Nash. Columns: share of the demand slope that belongs to price takers.",
+    )
+    return Table(wide, "Other numbers of buyers, other shares of the fringe", notes, name="robustness")

@@ -1,0 +1,80 @@
+"""What theory alone says about the calibrated market: derivatives, alternative assumptions, and estimation error."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Float
+
+from dcg_econ.equilibrium import sensitivity, solve
+from dcg_econ.experiments import fulton
+from dcg_econ.experiments.specification import Market
+from dcg_econ.mechanisms.market import AbstractMarket
+
+BUILD = {"schedule": fulton.schedule_market, "quantity": fulton.quantity_market}
+SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+BUYERS = (2, 3, 5, 10, 20)
+
+
+def nash_outcomes(market: AbstractMarket) -> Float[Array, 2]:
+    """At Nash: the mean price below the competitive price, and the welfare loss in first best, both in percent."""
+    eq = solve(market)
+    types, weights = market.cubature()
+    price = jax.vmap(lambda t: market.outcome(market.reports(eq.strategies, t)).price)(types)
+    competitive = jax.vmap(market.walras_price)(types.values, types.supply)
+    return 100 * jnp.stack([1 - (weights @ price) / (weights @ competitive), 1 - eq.efficiency])
+
+
+def sensitivities(market: AbstractMarket) -> pd.DataFrame:
+    """Exact derivatives of the Nash welfare loss (share of first best) in the parameters of the normalised market."""
+    found = sensitivity(market, lambda eq: 1 - eq.efficiency)
+    names = {
+        "curvature": "curvature of every buyer",
+        "outside_slope": "demand slope of the fringe",
+        "outside_price": "price at which fringe demand is nil",
+        "supply.value": "catch",
+    }
+    rows = []
+    for name, label in names.items():
+        slope = float(jnp.sum(found[name]))
+        at = float(jnp.mean(found.parameters[name]))
+        rows.append({"parameter": label, "derivative": slope, "elasticity": slope * at / float(found.value)})
+    return pd.DataFrame(rows)
+
+
+def robustness(elasticity: float, market: Market) -> pd.DataFrame:
+    """Nash markdown and welfare loss, in percent, by report, number of buyers and share of the fringe."""
+    rows = []
+    for report, build in BUILD.items():
+        for buyers in BUYERS:
+            assumed = market.model_copy(update={"buyers": buyers})
+
+            def at(share, build=build, assumed=assumed):
+                return nash_outcomes(build(fulton.calibrate(elasticity, assumed, share)))
+
+            found = np.asarray(eqx.filter_jit(jax.vmap(at))(jnp.asarray(SHARES)))
+            for share, (markdown, loss) in zip(SHARES, found, strict=True):
+                row = {"report": report, "buyers": buyers, "fringe_share": share}
+                rows.append(row | {"markdown": markdown, "loss": loss})
+    return pd.DataFrame(rows)
+
+
+def estimation_error(elasticity: float, standard_error: float, market: Market) -> pd.DataFrame:
+    """The delta method: what the standard error of the elasticity does to the answers at Nash, in percent.
+
+    The derivative runs through the calibration and, implicitly, through the equilibrium.
+    """
+    rows = []
+    for report, build in BUILD.items():
+
+        def at(e, build=build):
+            return nash_outcomes(build(fulton.calibrate(e, market)))
+
+        values, slopes = at(jnp.asarray(elasticity)), jax.jacrev(at)(jnp.asarray(elasticity))
+        for outcome, value, slope in zip(("markdown", "loss"), values, slopes, strict=True):
+            error = abs(float(slope)) * standard_error
+            rows.append({"report": report, "outcome": outcome, "value": float(value), "se": error})
+    return pd.DataFrame(rows)
