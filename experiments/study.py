@@ -50,7 +50,7 @@ def run_study(specification: Specification, progress: Progress | None = None) ->
     days = panel.draw_days(markets["schedule"], specification.sessions, price, catch, jax.random.fold_in(key, 0))
 
     nash = solve(markets["schedule"])
-    nash_settled = panel.settle(markets["schedule"], nash.strategies, None, days)
+    nash_welfare = np.asarray(panel.settle(markets["schedule"], nash.strategies, None, days)["welfare"])
     played, frames, prices = {}, [], []
     for treatment in specification.treatments:
         market = markets[treatment.report]
@@ -58,9 +58,7 @@ def run_study(specification: Specification, progress: Progress | None = None) ->
         settled = panel.settle(market, done.profile, done.axes, days)
         if treatment.report == "schedule":
             prices.append(np.asarray(settled["price"]))
-        frames.append(
-            panel.frame(treatment, market, days, settled, nash_settled["welfare"], done.regret, done.converged)
-        )
+        frames.append(panel.frame(treatment, market, days, settled, nash_welfare, done.regret, done.converged))
         played[treatment.name] = done
 
     results = {

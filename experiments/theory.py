@@ -73,7 +73,8 @@ def estimation_error(elasticity: float, standard_error: float, market: Market) -
         def at(e, build=build):
             return nash_outcomes(build(fulton.calibrate(e, market)))
 
-        values, slopes = at(jnp.asarray(elasticity)), jax.jacrev(at)(jnp.asarray(elasticity))
+        both = eqx.filter_jit(lambda e, at=at: (at(e), jax.jacrev(at)(e)))
+        values, slopes = both(jnp.asarray(elasticity))
         for outcome, value, slope in zip(("markdown", "loss"), values, slopes, strict=True):
             error = abs(float(slope)) * standard_error
             rows.append({"report": report, "outcome": outcome, "value": float(value), "se": error})
