@@ -89,7 +89,7 @@ def schedules_figure(schedules: pd.DataFrame):
     figure.supxlabel("Quantity bought by one buyer (lb per market day)", fontsize=RC["axes.labelsize"])
     axes[0, 0].set_ylabel("Price ($/lb)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(3, len(labels)))
     return figure
 
 
@@ -149,7 +149,7 @@ def efficiency_figure(panel: pd.DataFrame):
 
 @_styled
 def training_figure(history: pd.DataFrame):
-    """Learning: efficiency beside Nash, and regret on a log scale; thin lines are sessions, thick ones medians.
+    """Learning: loss of efficiency beside Nash, and regret, on log scales; thin lines sessions, thick ones medians.
 
     `history`: treatment, session, step, efficiency, regret (shares of first best), and nash_efficiency where known.
     Returns the Figure.
@@ -159,19 +159,21 @@ def training_figure(history: pd.DataFrame):
     figure, axes = _figure(WIDTH, 3.9, 2)
     for name in study_order(style):
         own = history[history["treatment"] == name]
-        _learning_curves(axes[0], own.assign(shown=100 * own["efficiency"]), style[name])
+        _learning_curves(
+            axes[0], own.assign(shown=(100 * (1 - own["efficiency"])).where(own["efficiency"] < 1)), style[name]
+        )
         _learning_curves(axes[1], own.assign(shown=(100 * own["regret"]).where(own["regret"] > 0)), style[name])
         if "nash_efficiency" in own and own["nash_efficiency"].notna().any():
             nash, twin = (
-                100 * own.groupby("step")["nash_efficiency"].mean().dropna(),
+                100 * (1 - own.groupby("step")["nash_efficiency"].mean().dropna()),
                 name.replace("learned", "nash", 1),
             )
             look = looks([twin])[twin] if twin != name else Look(f"Nash for {style[name].label}", BLACK, ":", "")
             axes[0].plot(nash.index, nash, color=look.colour, linestyle=look.line, linewidth=1.1, label=look.label)
-    axes[1].set_yscale("log")
-    axes[0].set_ylabel("Efficiency (% of first best)")
+    axes[0].set_ylabel("Efficiency loss (% of first best, log scale)")
     axes[1].set_ylabel("Regret (% of first best, log scale)")
     for axis in axes:
+        axis.set_yscale("log")
         axis.set_xlabel("Training step")
         axis.xaxis.set_major_formatter("{x:,.0f}")
     handles, labels = axes[0].get_legend_handles_labels()

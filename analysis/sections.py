@@ -90,7 +90,10 @@ def _demand(material: ReportMaterial) -> tuple:
     blocks: list = []
     if material.demand_points is not None and material.demand_curves is not None:
         drawn = figures.demand_figure(material.demand_points, material.demand_curves)
-        caption = "Demand: market days, two-stage least squares and the kernel curve with its 95% band."
+        caption = (
+            "Demand: market days, two-stage least squares, and the kernel curve with its 95% pointwise band. Dotted: the "
+            "nearest curve that falls everywhere, as demand should."
+        )
         alt = "Scatter of price against quantity with a falling 2SLS curve, and a dashed kernel curve inside its band."
         blocks.append(Picture("demand", drawn, caption, alt))
     if material.demand is not None:
@@ -154,10 +157,10 @@ def _learning(material: ReportMaterial) -> tuple:
     trained = [name for name in dict.fromkeys(material.history["treatment"]) if name in flags.index]
     said = [_converged(name, flags.loc[name]) for name in trained]
     caption = (
-        "Learning: efficiency beside its Nash benchmark, and regret. Thin lines are sessions, thick lines medians over "
+        "Learning: loss of efficiency beside its Nash benchmark, and regret. Thin lines are sessions, thick lines medians over "
         "sessions."
     )
-    alt = "Two panels over training steps: efficiency with the Nash level as a line, and regret on a log scale."
+    alt = "Two panels over training steps, on log scales: loss of efficiency with the Nash level as a line, and regret."
     return (" ".join(said), Picture("training", figures.training_figure(material.history), caption, alt))
 
 

@@ -33,7 +33,7 @@ def robustness_table(robustness: pd.DataFrame) -> Table:
     """`robustness`: report, buyers, fringe_share, markdown and loss (both in percent), one row each."""
     require_columns(robustness, ["report", "buyers", "fringe_share", "markdown", "loss"], "frame of robustness")
     frame = robustness.assign(
-        cell=[f"{row.markdown:.1f} ({row.loss:.2f})" for row in robustness.itertuples()],
+        cell=[_cell(row.markdown, row.loss) for row in robustness.itertuples()],
         row=[f"{REPORTS[row.report]}, {row.buyers} buyers" for row in robustness.itertuples()],
         column=[f"fringe {100 * row.fringe_share:.0f}%" for row in robustness.itertuples()],
     )
@@ -43,6 +43,11 @@ def robustness_table(robustness: pd.DataFrame) -> Table:
     wide.columns.name = None
     notes = (
         "Cells: mean price below competitive in percent, and in brackets the surplus lost in percent of first best, at "
-        "Nash. Columns: share of the demand slope that belongs to price takers.",
+        "Nash. Columns: share of the demand slope that belongs to price takers. Price < 0: linear theory has the seller "
+        "pay to be rid of the catch, so it does not apply there.",
     )
     return Table(wide, "Other numbers of buyers, other shares of the fringe", notes, name="robustness")
+
+
+def _cell(markdown: float, loss: float) -> str:
+    return "price < 0" if markdown > 100 else f"{markdown:.1f} ({loss:.2f})"

@@ -134,7 +134,7 @@ def _surplus(own: pd.DataFrame) -> str:
 def _transfer(own: pd.DataFrame, dollars: Estimate) -> str:
     lost = mean_per_day(own, "welfare_loss").value
     if dollars.low > 0 and dollars.value > lost > ROUNDING:
-        return "; the rest of the seller's loss is a transfer to the bidders."
+        return "; the rest of the seller's loss is a transfer to the buyers, fringe included."
     return "."
 
 

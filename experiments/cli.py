@@ -89,7 +89,7 @@ def _settings(specification) -> dict[str, str]:
     for key, value in specification.model_dump(exclude={"title", "question", "treatments"}).items():
         for name, entry in value.items() if isinstance(value, dict) else [(None, value)]:
             flat[f"{key}.{name}" if name else key] = str(entry)
-    flat["treatments"] = ", ".join(t.name for t in specification.treatments)
+    flat["treatments"] = str(len(specification.treatments))
     return flat | {"precision": "float64"}
 
 

@@ -48,7 +48,7 @@ def _calibration(manifest: dict, panel: pd.DataFrame) -> dict[str, str]:
         "Price elasticity of demand (2SLS)": f"{c['elasticity']:.3f}",
         "Strategic buyers": f"{c['buyers']} (assumed)",
         "Slope held by the price-taking fringe": f"{100 * share:.0f} % of the demand slope (assumed)",
-        "Private values": f"uniform, ±{100 * c['spread']:.0f} % of the day's price around the common value (assumed)",
+        "Private values": f"uniform within ±{100 * c['spread']:.0f} % of the day's price (assumed)",
         "Curvature of a buyer's value": f"{c['curvature']:.3f} × price / catch, $/lb per lb",
         "Slope of fringe demand": f"{c['fringe_slope']:.3f} × catch / price, lb per $/lb",
         "Price at which demand is nil": f"{c['choke_price']:.3f} × the day's price (linearised)",

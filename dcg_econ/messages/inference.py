@@ -99,21 +99,25 @@ def tune(
         residuals = KernelCurve.on(kernel_basis(prices, tuned_kernel, tuned_ridge), quantities).loo_residuals()
         return 0.5 * jnp.log(jnp.mean(residuals**2))
 
+    @eqx.filter_jit
+    def search(start):
+        zero = jax.tree.map(jnp.zeros_like, start)
+        solver = optx.BFGS(rtol=1e-6, atol=1e-8)
+        sol = optx.minimise(log_error, solver, zero, start, max_steps=max_steps, throw=False)
+        return sol.value, sol.result == optx.RESULTS.successful, jnp.exp(log_error(sol.value, start))
+
     best = None
-    solver = optx.BFGS(rtol=1e-6, atol=1e-8)
     for multiple in starts:
         start = free, jnp.asarray(ridge * multiple, prices.dtype)
-        zero = jax.tree.map(jnp.zeros_like, start)
-        sol = optx.minimise(log_error, solver, zero, start, max_steps=max_steps, throw=False)
-        error = jnp.exp(log_error(sol.value, start))
+        moves, converged, error = search(start)
         if bool(jnp.isfinite(error)) and (best is None or bool(error < best[0])):
-            best = error, sol, start
+            best = error, converged, moves, start
     if best is None:
         raise InputError("ridge", "leave-one-out failed from every start", "give other `starts` or a larger `ridge`")
-    error, sol, start = best
-    chosen_kernel, chosen_ridge = _moved(start, sol.value, fixed)
+    error, converged, moves, start = best
+    chosen_kernel, chosen_ridge = _moved(start, moves, fixed)
     curve = KernelCurve.fit(prices, quantities, chosen_kernel, chosen_ridge)
-    return Tuned(curve, error, sol.result == optx.RESULTS.successful)
+    return Tuned(curve, error, converged)
 
 
 def _moved(start, moves, fixed):

@@ -64,13 +64,13 @@ def test_efficiency_figure_shows_every_session(panel):
 
 def test_training_figure_has_sessions_medians_nash_and_a_log_scale(history):
     left, right = training_figure(history).axes
-    assert right.get_yscale() == "log" and "log scale" in right.get_ylabel()
+    assert all(a.get_yscale() == "log" and "log scale" in a.get_ylabel() for a in (left, right))
     assert len(right.get_lines()) == 2 * (8 + 1) and len(left.get_lines()) == 2 * (8 + 1 + 1)
     nash = next(line for line in left.get_lines() if line.get_label() == "Nash (schedules)")
-    assert set(np.round(nash.get_ydata(), 6)) == {99.1}
+    assert set(np.round(nash.get_ydata(), 6)) == {0.9}
     own = history[(history["treatment"] == "learned_quantities") & (history["step"] == 500)]
     median = next(line for line in left.get_lines() if line.get_label() == "Learned (quantities)")
-    assert median.get_ydata()[5] == pytest.approx(100 * own["efficiency"].median())
+    assert median.get_ydata()[5] == pytest.approx(100 * (1 - own["efficiency"]).median())
 
 
 def test_training_figure_skips_what_was_not_measured(history):

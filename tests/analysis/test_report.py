@@ -108,7 +108,7 @@ def test_the_answer_is_computed_from_the_panel(panel, material):
     assert numbers == pytest.approx([share, loss], abs=5e-3)
     dollars = [float(x) for x in re.findall(r"\$([\d.,]+) per market day", text)]
     assert dollars == pytest.approx([days["revenue_loss"].mean(), days["welfare_loss"].mean()], abs=5e-3)
-    assert "costs the seller" in text and "transfer to the bidders" in text
+    assert "costs the seller" in text and "transfer to the buyers" in text
     assert (
         "2 did not converge" in answer(panel)[-1]
         and "Of 2 computed cells 1 failed" in answer(panel, material.cells)[-1]

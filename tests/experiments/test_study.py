@@ -21,7 +21,9 @@ def specification():
 
 @pytest.fixture(scope="module")
 def results(specification):
-    return run_study(specification)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(theory, "BUYERS", (5, 10))  # each number of buyers is a compilation
+        return run_study(specification)
 
 
 def test_the_panel_has_a_row_for_every_session_day_and_player(results, specification):
