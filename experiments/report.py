@@ -46,7 +46,7 @@ def _calibration(manifest: dict, panel: pd.DataFrame) -> dict[str, str]:
         "Mean catch": f"{catch:,.0f} lb a day (from {days['supply'].min():,.0f} to {days['supply'].max():,.0f})",
         "Mean competitive price": f"{price:.2f} $/lb",
         "Price elasticity of demand (2SLS)": f"{c['elasticity']:.3f}",
-        "Strategic buyers": f"{c['buyers']} (assumed)",
+        "Strategic buyers": f"{c['buyers']:.0f} (assumed)",
         "Slope held by the price-taking fringe": f"{100 * share:.0f} % of the demand slope (assumed)",
         "Private values": f"uniform within ±{100 * c['spread']:.0f} % of the day's price (assumed)",
         "Curvature of a buyer's value": f"{c['curvature']:.3f} × price / catch, $/lb per lb",

@@ -74,7 +74,8 @@ def run_study(specification: Specification, progress: Progress | None = None) ->
         "estimation": theory.estimation_error(estimate.elasticity, estimate.elasticity_se, specification.market),
         "cells": _cells(played, specification),
     }
-    facts = {"calibration": calibration._asdict(), "kernel demand": kernel_facts, "days": len(data)}
+    plain = {name: float(value) for name, value in calibration._asdict().items()}
+    facts = {"calibration": plain, "kernel demand": kernel_facts, "days": len(data)}
     return {name: frame for name, frame in results.items() if len(frame)}, facts
 
 
@@ -139,7 +140,7 @@ def _agents(treatment: Treatment, training: Training, c: fulton.Calibration) -> 
     scale = {
         "value_centre": c.choke_price,
         "value_unit": max(c.spread, 1e-3),
-        "quantity_unit": 1 / (c.curvature * abs(c.elasticity)),
+        "quantity_unit": 1 / float(c.curvature * jnp.abs(jnp.asarray(c.elasticity))),
         "width": training.width,
     }
     if treatment.report == "quantity":

@@ -12,6 +12,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from dcg_econ.messages.basis import AbstractBasis
@@ -56,14 +57,14 @@ class CurveAgent(AbstractAgent):
 
     def __init__(
         self,
-        knots: Float[Array, " k"],
+        knots: ArrayLike,
         *,
         key: Array,
         kernel: AbstractKernel | None = None,
-        ridge: float = 1e-2,
-        value_centre: float = 0.0,
-        value_unit: float = 1.0,
-        quantity_unit: float = 1.0,
+        ridge: ArrayLike = 1e-2,
+        value_centre: ArrayLike = 0.0,
+        value_unit: ArrayLike = 1.0,
+        quantity_unit: ArrayLike = 1.0,
         width: int = 32,
         depth: int = 2,
     ):
@@ -98,11 +99,11 @@ class QuantityAgent(AbstractAgent):
         self,
         *,
         key: Array,
-        value_centre: float = 0.0,
-        value_unit: float = 1.0,
-        supply_centre: float = 0.0,
-        supply_unit: float = 1.0,
-        quantity_unit: float = 1.0,
+        value_centre: ArrayLike = 0.0,
+        value_unit: ArrayLike = 1.0,
+        supply_centre: ArrayLike = 0.0,
+        supply_unit: ArrayLike = 1.0,
+        quantity_unit: ArrayLike = 1.0,
         width: int = 32,
         depth: int = 2,
     ):

@@ -23,7 +23,8 @@ import lineax as lx
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import InputError
-from dcg_econ.messages.kernels import AbstractKernel, feature_integrals, feature_slopes, features
+from dcg_econ.messages.features import feature_integrals, feature_slopes, features
+from dcg_econ.messages.kernels import AbstractKernel
 
 
 class AbstractBasis(eqx.Module):

@@ -16,7 +16,8 @@ from jaxtyping import Array, Float
 
 from dcg_econ._errors import InputError, is_concrete, require_finite, require_positive
 from dcg_econ.messages.basis import AbstractBasis, DualBasis, FeatureBasis
-from dcg_econ.messages.kernels import AbstractKernel, Matern12, features
+from dcg_econ.messages.features import features
+from dcg_econ.messages.kernels import AbstractKernel, Matern12
 from dcg_econ.messages.markov import MarkovBasis
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 
 import dcg_econ as dcg
-from dcg_econ.messages.kernels import features
+from dcg_econ.messages.features import features
 
 EXACT = 1e-12  # closed forms in x64
 
