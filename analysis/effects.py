@@ -248,12 +248,18 @@ def effects_table(fits: Sequence[TreatmentEffects]) -> Table:
     rows.append(["R-squared", *(f"{fit.r_squared:.3f}" for fit in fits)])
     units = "; ".join(f"{fit.label}: {UNITS.get(fit.outcome, 'its own unit')}" for fit in fits)
     dfs = ", ".join(sorted({str(fit.df) for fit in fits}))
-    notes = (
+    notes: tuple[str, ...] = (
         f"Least squares, one observation a market day and treatment. Units: {units}. The constant is the baseline's "
         "mean on the average day.",
-        f"Standard errors in brackets, clustered by {fits[0].cluster}; stars by Student's t on {dfs} degrees of "
-        f"freedom (clusters - 1). {STARS_LEGEND}",
+        f"Standard errors in brackets, clustered by {fits[0].cluster}, with the correction (n - 1)/(n - K) for the day "
+        "effects too, so that they may exceed those of the welfare table in the last digit; stars by Student's t on "
+        f"{dfs} degrees of freedom (clusters - 1). {STARS_LEGEND}",
     )
+    if "efficiency" in [fit.outcome for fit in fits]:
+        weighed = (
+            "Efficiency here is a mean over days that weighs each alike; the welfare table's, a ratio of expectations,"
+        )
+        notes += (f"{weighed} weighs a day by its first best: the two differ a little.",)
     printed = pd.DataFrame(rows, columns=["", *(fit.label.capitalize() for fit in fits)], dtype=object)
     frame = pd.concat({fit.outcome: fit.coefficients for fit in fits}, names=["outcome", "treatment"])
     return Table(frame, "Treatment effects", notes, name="effects", printed=printed)

@@ -16,7 +16,7 @@ from dcg_econ.analysis.style import BLACK, BLUE, GREY, RC, VERMILION, Look, look
 from dcg_econ.analysis.tables import number_text
 
 WIDTH = 7.2  # inches, all figures alike, so that their type has one size on the page
-INTERVAL_NOTE = "Bars: 95% intervals clustered by session."
+INTERVAL_NOTE = "Bars: 95% intervals clustered by session; none is seen where it is narrower than its marker."
 
 
 def _styled(draw):
@@ -44,18 +44,22 @@ def demand_figure(points: pd.DataFrame, curves: pd.DataFrame):
     """The market's days and its demand: 2SLS with constant elasticity, and the kernel curve with its band.
 
     `points`: price ($/lb), quantity (lb, adjusted for the day of the week). `curves`: price, iv, kernel, kernel_low,
-    kernel_high, and if wanted kernel_falling (lb). Price stands on the vertical axis. Returns the Figure.
+    kernel_high, and if wanted kernel_falling, iv_low and iv_high (lb). Price stands on the vertical axis. Returns the
+    Figure.
     """
     require_columns(points, ["price", "quantity"], "frame of points")
     require_columns(curves, ["price", "iv", "kernel", "kernel_low", "kernel_high"], "frame of curves")
     figure, axes = _figure(WIDTH, 4.4)
     axes.scatter(points["quantity"], points["price"], s=16, facecolor="none", edgecolor=GREY, label="Market days")
-    band = {"color": BLUE, "alpha": 0.18, "linewidth": 0, "label": "Kernel, 95% band"}
+    band = {"color": BLUE, "alpha": 0.18, "linewidth": 0, "label": "Kernel regression, 95% band"}
     axes.fill_betweenx(curves["price"], curves["kernel_low"], curves["kernel_high"], **band)
-    axes.plot(curves["kernel"], curves["price"], color=BLUE, linestyle="--", label="Kernel demand")
+    axes.plot(curves["kernel"], curves["price"], color=BLUE, linestyle="--", label="Kernel regression")
     if "kernel_falling" in curves:
         axes.plot(curves["kernel_falling"], curves["price"], color=BLUE, linestyle=":", label="Nearest falling curve")
     axes.plot(curves["iv"], curves["price"], color=VERMILION, linestyle="-", label="2SLS, constant elasticity")
+    if {"iv_low", "iv_high"} <= set(curves.columns):
+        for side, label in (("iv_low", "2SLS, 95% band"), ("iv_high", "_")):
+            axes.plot(curves[side], curves["price"], color=VERMILION, linestyle="-.", linewidth=0.9, label=label)
     axes.set_xlabel("Quantity (lb per market day, adjusted for day of week)")
     axes.set_ylabel("Price ($/lb)")
     axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -176,6 +180,7 @@ def training_figure(history: pd.DataFrame):
         axis.set_yscale("log")
         axis.set_xlabel("Training step")
         axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.locator_params(axis="x", nbins=4)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
     return figure

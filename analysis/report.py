@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from dcg_econ.analysis.figures import save_figure
 from dcg_econ.analysis.sections import Picture, ReportMaterial, Section, sections
-from dcg_econ.analysis.tables import Table, environment
+from dcg_econ.analysis.tables import Table, environment, html_number
 
 __all__ = ["ReportMaterial", "write_report"]
 
@@ -45,7 +45,7 @@ def _page(material: ReportMaterial, made: Sequence[Section], built: Path) -> str
 
 def _block(block: str | Table | Picture, built: Path, counts: dict[str, int]) -> dict:
     if isinstance(block, str):
-        return {"kind": "text", "text": block}
+        return {"kind": "text", "text": html_number(block)}
     if isinstance(block, Table):
         counts["table"] += 1
         _write_text(built / "tables" / f"{block.name}.tex", block.to_latex())

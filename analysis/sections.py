@@ -9,14 +9,15 @@ from dcg_econ.analysis.demand import InstrumentalVariables
 from dcg_econ.analysis.effects import effects_table, treatment_effects
 from dcg_econ.analysis.panels import market_days, require_columns, session_flags
 from dcg_econ.analysis.style import treatment_label
-from dcg_econ.analysis.tables import Table
-from dcg_econ.analysis.theory import estimation_table, robustness_table
+from dcg_econ.analysis.tables import MISSING, Table
+from dcg_econ.analysis.theory import estimation_table, robustness_table, spread_table
 from dcg_econ.analysis.welfare import FIRST_BEST, NASH, welfare_table
-from dcg_econ.analysis.wording import answer
+from dcg_econ.analysis.wording import answer, terms
 
 SAMPLING_NOTE = (
-    "Standard errors measure the variation over sessions (draws of types and of training seeds). They take the "
-    "calibration, the estimated demand among it, as given."
+    "Standard errors measure the variation over sessions (draws of private values and of training seeds). They take the "
+    "market days and the calibration, the estimated demand among it, as given, and more sessions shrink them at will: "
+    "stars say that the simulation resolves a difference, not that it is large or that demand is well known."
 )
 
 
@@ -43,6 +44,7 @@ class ReportMaterial:
     sensitivity_of: str = "the equilibrium"
     robustness: pd.DataFrame | None = None
     estimation: pd.DataFrame | None = None
+    spread: pd.DataFrame | None = None
     cells: pd.DataFrame | None = None
     settings: dict | None = None
     versions: dict | None = None
@@ -72,6 +74,7 @@ def sections(material: ReportMaterial) -> list[Section]:
     """The sections that have something to show, in the report's order."""
     made = [
         Section("answer", "The answer", tuple(answer(material.panel, material.cells, material.estimation))),
+        Section("terms", "Terms", tuple(terms(material.panel))),
         Section("demand", "Demand", _demand(material)),
         Section("market", "The market", _market(material)),
         Section("schedules", "Schedules", _schedules(material)),
@@ -91,8 +94,9 @@ def _demand(material: ReportMaterial) -> tuple:
     if material.demand_points is not None and material.demand_curves is not None:
         drawn = figures.demand_figure(material.demand_points, material.demand_curves)
         caption = (
-            "Demand: market days, two-stage least squares, and the kernel curve with its 95% pointwise band. Dotted: the "
-            "nearest curve that falls everywhere, as demand should."
+            "Demand: market days, two-stage least squares (2SLS), on which the study rests, and for comparison a kernel "
+            "regression, not instrumented, with its 95% pointwise band. Dotted: the nearest curve to it that falls "
+            "everywhere, as demand should."
         )
         alt = "Scatter of price against quantity with a falling 2SLS curve, and a dashed kernel curve inside its band."
         blocks.append(Picture("demand", drawn, caption, alt))
@@ -111,9 +115,10 @@ def _schedules(material: ReportMaterial) -> tuple:
     if material.schedules is None:
         return ()
     caption = (
-        "One buyer's schedule for a low, a mean and a high type: what the buyer would pay in truth, what it bids at "
-        "Nash, and what it learned to bid (mean over sessions, band from the 10th to the 90th percentile). Shaded: where "
-        "nine of ten prices fall; what a learned schedule says beyond them is hardly ever put to the test."
+        "One buyer's schedule on a day of average price and catch, for the lowest, the mean and the highest private value "
+        "(the type: what the first pound is worth to the buyer, $/lb): true marginal value, Nash, and learned (mean over "
+        "sessions, band from the 10th to the 90th percentile). Shaded: where nine of ten prices fall; what a learned "
+        "schedule says beyond them is hardly ever put to the test."
     )
     alt = "Three panels of falling schedules, price on the vertical axis: true marginal value, Nash and learned."
     return (Picture("schedules", figures.schedules_figure(material.schedules), caption, alt),)
@@ -123,8 +128,8 @@ def _prices(material: ReportMaterial) -> tuple:
     if not {"price", "competitive_price", "supply"} <= set(material.panel.columns):
         return ()
     caption = (
-        "Price and revenue against competition on the same days with the same types. Left: mean of 1 - price / "
-        "competitive price. Right: mean of (competitive price - price) x catch."
+        "Price and revenue against competition on the same days with the same private values. Left: mean of 1 − price / "
+        "competitive price. Right: mean of (competitive price − price) × catch."
     )
     alt = "Dots with intervals for each treatment: markdown of the price on the left, the seller's loss on the right."
     return (Picture("prices", figures.price_figure(material.panel), caption, alt),)
@@ -132,7 +137,7 @@ def _prices(material: ReportMaterial) -> tuple:
 
 def _welfare(material: ReportMaterial) -> tuple:
     against = NASH if "nash_welfare" in material.panel else FIRST_BEST
-    caption = "Loss of efficiency, 1 - E welfare / E first best, by treatment."
+    caption = "Loss of efficiency, 1 − E welfare / E first best, by treatment."
     alt = "For each treatment the sessions' efficiency losses as small dots and their mean with its interval."
     drawn = figures.efficiency_figure(material.panel)
     return (welfare_table(material.panel, against), Picture("efficiency", drawn, caption, alt))
@@ -174,39 +179,46 @@ def _sensitivities(material: ReportMaterial) -> tuple:
     tables = [
         estimation_table(material.estimation) if material.estimation is not None else None,
         robustness_table(material.robustness) if material.robustness is not None else None,
-        _derivatives(material) if material.sensitivities is not None else None,
+        spread_table(material.spread) if material.spread is not None else None,
+        _derivatives(material.sensitivities, material.sensitivity_of) if material.sensitivities is not None else None,
     ]
     return tuple(table for table in tables if table is not None)
 
 
-def _derivatives(material: ReportMaterial) -> Table:
-    require_columns(material.sensitivities, ["parameter"], "frame of sensitivities")
-    frame = material.sensitivities.set_index("parameter")
+def _derivatives(sensitivities: pd.DataFrame, of: str) -> Table:
+    require_columns(sensitivities, ["parameter"], "frame of sensitivities")
+    frame = sensitivities.set_index("parameter")
     notes = (
-        f"Exact derivatives of {material.sensitivity_of}, by implicit differentiation, in units of the day's price and "
-        "catch. An elasticity is in per cent per per cent.",
+        f"Exact derivatives of {of}, by implicit differentiation, in units of the day's price and "
+        "catch, one parameter at a time, the others held. An elasticity is in per cent per per cent.",
     )
+    formats = {"derivative": ".3g", "elasticity": ".2f"}
     labels = {column: str(column).replace("_", " ").capitalize() for column in frame.columns}
     frame.index.name = "Parameter"
-    return Table(frame, "Sensitivities at Nash", notes, labels=labels, name="sensitivities")
+    return Table(frame, "Sensitivities at Nash", notes, formats, labels, name="sensitivities")
 
 
 def _computed(material: ReportMaterial) -> tuple:
     blocks: list = []
     if material.settings:
-        blocks.append(_pairs(material.settings, "Settings", "settings", "Setting", "Value"))
+        said: tuple[str, ...] = (
+            "Names are those of the specification file. Regret tolerance: share of first best. Seconds: wall clock.",
+        )
+        blocks.append(_pairs(material.settings, "Settings", "settings", "Setting", "Value", said))
     if material.versions:
-        blocks.append(_pairs(material.versions, "Software", "versions", "Package", "Version"))
+        dirty = str(material.versions.get("commit", "")).endswith("+")
+        said = ("A plus after the commit: the files had changes that were not committed.",) if dirty else ()
+        blocks.append(_pairs(material.versions, "Software and machine", "versions", "Item", "Version", said))
     if material.cells is not None and len(material.cells):
         require_columns(material.cells, ["cell", "status"], "frame of cells")
-        frame = material.cells.set_index("cell")
+        frame = material.cells.set_index("cell").replace("", MISSING)
+        frame.index = pd.Index([treatment_label(cell) for cell in frame.index], name="Treatment")
         labels = {column: str(column).capitalize() for column in frame.columns}
-        frame.index.name = "Cell"
-        formats = {"seconds": ",.1f"}
-        blocks.append(Table(frame, "Cells of the computation", (), formats, labels, name="cells"))
+        notes = ("Seconds: wall clock, compilation included.",)
+        blocks.append(Table(frame, "Computation by treatment", notes, {"seconds": ",.1f"}, labels, name="cells"))
     return tuple(blocks)
 
 
-def _pairs(values: dict, title: str, name: str, first: str, second: str) -> Table:
+def _pairs(values: dict, title: str, name: str, first: str, second: str, notes: tuple[str, ...] = ()) -> Table:
     frame = pd.DataFrame({second: list(values.values())}, index=pd.Index(list(values), name=first), dtype=object)
-    return Table(frame, title, name=name)
+    return Table(frame, title, notes, name=name)

@@ -11,6 +11,7 @@ import pandas as pd
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDE = 4  # LaTeX sets tables of more columns in smaller type
+TEXT, LONG = 40, 60  # a column with a longer cell is text, set to the left; beyond the second LaTeX breaks its lines
 MISSING = "–"
 STARS_LEGEND = "* p < 0.10, ** p < 0.05, *** p < 0.01."
 
@@ -73,7 +74,7 @@ class Table:
     def to_latex(self) -> str:
         """A booktabs table with its notes in threeparttable; needs both packages in the preamble."""
         cells = _translated(self.cells(), latex_text).rename(columns=_stacked)
-        columns = "l" + "r" * (cells.shape[1] - 1)
+        columns = "l" + "".join(_latex_column(size) for size in _widths(self.cells())[1:])
         tabular = cells.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
         label = [f"\\label{{tab:{self.name}}}"] if self.name else []
         notes = ["\\begin{tablenotes}[flushleft]", "\\footnotesize"]
@@ -92,8 +93,9 @@ class Table:
         """An HTML table with caption and notes, every text escaped."""
         cells = _translated(self.cells(), html_number)
         rows = [{"cells": row, "under": not row[0]} for row in cells.to_numpy().tolist()]
+        text = [size > TEXT for size in _widths(self.cells())]
         template = environment().get_template("table.html.j2")
-        return template.render(title=self.title, heads=list(cells.columns), rows=rows, notes=self.notes)
+        return template.render(title=self.title, heads=list(cells.columns), rows=rows, text=text, notes=self.notes)
 
     def numbered(self, number: int) -> "Table":
         """The same table with "Table n." before its title."""
@@ -194,6 +196,15 @@ def _stacked(head: str) -> str:
     return f"\\shortstack[r]{{{first}\\\\({rest}}}" if bracket and first else head
 
 
+def _widths(cells: pd.DataFrame) -> list[int]:
+    """Characters in the longest cell of each column, heads apart."""
+    return [max((len(cell) for cell in cells.iloc[:, i]), default=0) for i in range(cells.shape[1])]
+
+
+def _latex_column(size: int) -> str:
+    return "p{0.6\\linewidth}" if size > LONG else "l" if size > TEXT else "r"
+
+
 def _grid(cells: pd.DataFrame, style: str) -> str:
-    align = ("left", *["right"] * (cells.shape[1] - 1))
+    align = ("left", *("left" if size > TEXT else "right" for size in _widths(cells)[1:]))
     return cells.to_markdown(index=False, tablefmt=style, disable_numparse=True, colalign=align)

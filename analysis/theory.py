@@ -10,7 +10,10 @@ OUTCOMES = {"markdown": "price below competitive (%)", "loss": "surplus lost (% 
 
 
 def estimation_table(estimation: pd.DataFrame) -> Table:
-    """`estimation`: report, outcome, value and se (both in percent): theory at the estimate, and its delta-method error."""
+    """`estimation`: report, outcome, value and se (in percent): theory at the estimate, and its delta-method error.
+
+    Where there, `low` and `high` (in percent) are the outcomes at the ends of the elasticity's 95% interval.
+    """
     require_columns(estimation, ["report", "outcome", "value", "se"], "frame of estimation errors")
     rows = [
         {
@@ -18,13 +21,18 @@ def estimation_table(estimation: pd.DataFrame) -> Table:
             "At the estimate": f"{row.value:.3g}",
             "Standard error": f"{row.se:.2g}",
         }
+        | ({"95% interval": f"[{row.low:.3g}, {row.high:.3g}]"} if {"low", "high"} <= set(estimation) else {})
         for row in estimation.itertuples()
     ]
-    notes = (
+    notes: tuple[str, ...] = (
         "Expected values at Nash, from theory. Standard errors carry that of the estimated elasticity over by the delta "
-        "method; the derivative runs through the calibration and implicitly through the equilibrium. Near a boundary, "
-        "as here where losses cannot be negative, they are a first approximation.",
+        "method; the derivative runs through the calibration and implicitly through the equilibrium. Losses rise ever "
+        "faster as demand becomes less elastic, so two standard errors either side are no good interval.",
     )
+    if {"low", "high"} <= set(estimation):
+        notes += (
+            "Intervals: the outcomes at the two ends of the elasticity's 95% interval, between which they are monotone.",
+        )
     title = "What the sampling error of the demand estimate does to the answer"
     return Table(pd.DataFrame(rows).set_index("Outcome"), title, notes, name="estimation")
 
@@ -47,6 +55,24 @@ def robustness_table(robustness: pd.DataFrame) -> Table:
         "pay to be rid of the catch, so it does not apply there.",
     )
     return Table(wide, "Other numbers of buyers, other shares of the fringe", notes, name="robustness")
+
+
+def spread_table(spread: pd.DataFrame) -> Table:
+    """`spread`: report, spread (share of the price), markdown and loss (both in percent), one row each."""
+    require_columns(spread, ["report", "spread", "markdown", "loss"], "frame of spreads")
+    frame = spread.assign(
+        cell=[f"{row.markdown:.2f} ({row.loss:.3f})" for row in spread.itertuples()],
+        row=[REPORTS[row.report] for row in spread.itertuples()],
+        column=[f"values within ±{100 * row.spread:.0f}%" for row in spread.itertuples()],
+    )
+    wide = frame.pivot(index="row", columns="column", values="cell")
+    wide = wide.loc[list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))]
+    wide.index.name = "Message"
+    wide.columns.name = None
+    notes = (
+        "Cells as in the table of numbers of buyers. Columns: private values around the common value, of the price.",
+    )
+    return Table(wide, "Other spreads of private values", notes, name="spread")
 
 
 def _cell(markdown: float, loss: float) -> str:

@@ -42,9 +42,10 @@ def welfare_table(panel: pd.DataFrame, against: str = NASH) -> Table:
     frame = pd.DataFrame({name: _flat(row) for name, row in rows.items()}).T.join(flags)
     frame = frame.astype({name: int for name in ("sessions", "failed", "unconverged")})
     frame.index.name = "treatment"
-    title = f"Prices, payoffs and welfare by treatment, against {_benchmark(against)}"
-    notes = _notes(frame, against, panel)
-    return Table(frame, title, notes, name="welfare", printed=_printed(frame, against))
+    benchmark = _benchmark(days, against)
+    title = f"Prices, payoffs and welfare by treatment, against {benchmark}"
+    notes = _notes(frame, against, benchmark, panel)
+    return Table(frame, title, notes, name="welfare", printed=_printed(frame, benchmark))
 
 
 def efficiency(days: pd.DataFrame, treatment: str) -> Estimate:
@@ -94,11 +95,16 @@ def _flat(row: dict[str, Estimate]) -> dict[str, float]:
     return flat
 
 
-def _benchmark(against: str) -> str:
+def _benchmark(days: pd.DataFrame, against: str) -> str:
+    """Its printed name; the panel's Nash goes by the Nash treatment it belongs to, where that was run."""
+    if against == NASH:
+        far = (days["welfare"] - days["nash_welfare"]).abs() > ROUNDING * days["first_best"].abs()
+        same = ~far.groupby(days["treatment"], sort=False, observed=True).any()
+        against = next((name for name in same.index[same] if str(name).startswith(NASH)), NASH)
     return {NASH: "Nash", FIRST_BEST: "first best"}.get(against) or treatment_label(against)
 
 
-def _printed(frame: pd.DataFrame, against: str) -> pd.DataFrame:
+def _printed(frame: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     rows: list[list[str]] = []
     for name, _, label, largest in MEANS:
         if name in frame and frame[name].notna().any():
@@ -106,14 +112,14 @@ def _printed(frame: pd.DataFrame, against: str) -> pd.DataFrame:
             rows += _pair(label, frame[name], frame[f"{name}_se"], f",.{digits}f")
     for name, label in (
         ("efficiency", "Efficiency (% of first best)"),
-        ("difference", f"Difference to {_benchmark(against)} (pp)"),
+        ("difference", f"Gap to {benchmark} (pp)"),
     ):
         values, errors = 100 * frame[name], 100 * frame[f"{name}_se"]
         style = f".{decimals(errors, smallest=3, largest=4)}f"
         rows += _pair(label, values, errors, style)
         low, high = 100 * frame[f"{name}_low"], 100 * frame[f"{name}_high"]
         if name == "difference":
-            rows.append(["95% interval", *(interval_text(a, b, style) for a, b in zip(low, high, strict=True))])
+            rows.append(["its 95% interval", *(interval_text(a, b, style) for a, b in zip(low, high, strict=True))])
     for name, label in (("regret_mean", "Regret, mean (%)"), ("regret_max", "Regret, largest (%)")):
         rows.append([label, *(small_percent(value) for value in frame[name])])
     for name in ("sessions", "unconverged", "failed"):
@@ -127,7 +133,7 @@ def _pair(label: str, values: pd.Series, errors: pd.Series, style: str) -> list[
     return lines if set(brackets) == {MISSING} else [*lines, ["", *brackets]]
 
 
-def _notes(frame: pd.DataFrame, against: str, panel: pd.DataFrame) -> tuple[str, ...]:
+def _notes(frame: pd.DataFrame, against: str, benchmark: str, panel: pd.DataFrame) -> tuple[str, ...]:
     sessions = (frame["sessions"] - frame["failed"]).astype(int)
     counts = f"{sessions.min()}" if sessions.nunique() == 1 else f"{sessions.min()} to {sessions.max()}"
     errors = (
@@ -136,18 +142,29 @@ def _notes(frame: pd.DataFrame, against: str, panel: pd.DataFrame) -> tuple[str,
         if sessions.max() > 1
         else "One session a treatment: no standard error; run more sessions."
     )
-    benchmark = {
-        NASH: "the Nash equilibrium of the same market days and types (the panel's nash_welfare)",
-        FIRST_BEST: "the first best of the same market days and types",
-    }.get(against, f"the treatment {treatment_label(against)}, session by session")
+    where = "on the same market days with the same private values"
+    where = where if against in (NASH, FIRST_BEST) else "session by session"
     notes = [
         "Efficiency is E welfare / E first best over all market days, everyone included (buyers, fringe, seller); the "
-        f"difference, in percentage points (pp), is to {benchmark}. {errors}",
-        "Regret is the gain from the best deviation, in per cent of first best: how far the profile is from an "
-        "equilibrium. Unconverged sessions are included in the means.",
+        f"gap, in percentage points (pp), is to {benchmark} {where}. {errors}",
+        "Regret is one buyer's expected gain from the best deviation, in per cent of first best: how far the bids are "
+        f"from an equilibrium.{_one_buyer(panel)}",
     ]
+    if {"buyers_payoff", "fringe_payoff", "revenue"} <= set(frame.columns):
+        notes.append("The buyers' and the fringe's payoffs and the seller's revenue add up to the surplus of everyone.")
+    if frame["unconverged"].sum():
+        notes.append("Unconverged sessions are included in the means.")
     if frame["failed"].sum():
         notes.append("Failed sessions have no finite welfare and enter no mean.")
     if (np.maximum(frame["difference"].abs(), frame["difference_se"]) < ROUNDING).any():
-        notes.append("A difference of zero with a standard error of zero: the treatment is the benchmark itself.")
+        notes.append("A gap of zero with a standard error of zero: the treatment is the benchmark itself.")
     return tuple(notes)
+
+
+def _one_buyer(panel: pd.DataFrame) -> str:
+    """The size of one buyer's payoff beside first best, the unit of regret."""
+    if not {"role", "payoff"} <= set(panel.columns):
+        return ""
+    buyers = panel[panel["role"] == "buyer"]
+    share = buyers["payoff"].mean() / buyers["first_best"].mean()
+    return f" One buyer's whole payoff is about {100 * share:.2g}% of first best." if share > 0 else ""

@@ -11,6 +11,22 @@ from dcg_econ.analysis.welfare import NASH, ROUNDING, efficiency_difference
 
 SUCCESS = "ok"
 LEARNED = "learned"
+TERMS = {
+    "competitive": "every buyer takes the price as given and asks for its true demand. This is the first best: each pound "
+    "goes to who values it most.",
+    "nash_schedules": "each large buyer hands in a whole demand schedule, pounds at every price, and understates it because "
+    "buying more raises the price for all its pounds; no buyer gains by bidding otherwise.",
+    "nash_quantities": "the same with one number, the pounds wanted (Cournot); the demand of the fringe sets the price.",
+}
+TRAINED = "Learned: neural networks that were trained on simulated market days bid in place of the Nash equilibrium."
+SURPLUS = (
+    "Fringe: the small buyers, who take the price as given throughout. Surplus of everyone: what the catch is worth to large "
+    "buyers and fringe together; what they pay the seller moves surplus and does not change it."
+)
+DRAWS = (
+    "Session: all market days once, with fresh private values and, where buyers learn, fresh training; s.e.: standard error, "
+    "clustered by session."
+)
 
 
 def answer(panel: pd.DataFrame, cells: pd.DataFrame | None = None, estimation: pd.DataFrame | None = None) -> list[str]:
@@ -30,6 +46,14 @@ def answer(panel: pd.DataFrame, cells: pd.DataFrame | None = None, estimation: p
     flags = session_flags(every)
     paragraphs += [learned_sentence(days, name, flags) for name in names if name.startswith(LEARNED)]
     return [*paragraphs, reliability(every, cells)]
+
+
+def terms(panel: pd.DataFrame) -> list[str]:
+    """What the words of the report mean, for the treatments that the panel has."""
+    has = set(panel["treatment"])
+    known = [f"{treatment_label(name)}: {text}" for name, text in TERMS.items() if name in has]
+    learned = any(str(name).startswith(LEARNED) for name in has)
+    return [*known, *([TRAINED] if learned else []), SURPLUS, DRAWS] if known else []
 
 
 def cost_sentence(days: pd.DataFrame, treatment: str) -> str:
@@ -68,19 +92,24 @@ def schedules_or_quantities(days: pd.DataFrame) -> str:
             f"{_text(gap, ' percentage points of first best', interval=True)}."
         )
     size = _text(_absolute(gap), " percentage points of first best", interval=True)
-    return f"At Nash, bids of schedules {verb} bids of quantities, by {size}."
+    return f"At Nash, bids of schedules {verb} bids of quantities, by {size}.{_revenue_gap(days)}"
 
 
 def estimation_sentence(estimation: pd.DataFrame) -> str:
     """That the demand estimate, not the simulation, is what makes the answer uncertain, with sizes."""
     parts = [
         f"{row.se:.2g} percentage points on the {row.value:.3g}% by which prices fall short "
-        f"({'schedules' if row.report == 'schedule' else 'quantities'})"
+        f"({'schedules' if row.report == 'schedule' else 'quantities'}"
+        + (
+            f"; from {row.low:.3g}% to {row.high:.3g}% over the elasticity's 95% interval)"
+            if hasattr(row, "low")
+            else ")"
+        )
         for row in estimation[estimation["outcome"] == "markdown"].itertuples()
     ]
     return (
-        "These standard errors are over simulated private values only. The standard error of the estimated elasticity "
-        f"carries over to {' and '.join(parts)}."
+        "These standard errors are over simulated private values only. Demand itself is known much less well: the standard "
+        f"error of the estimated elasticity carries over to {' and '.join(parts)}."
     )
 
 
@@ -109,18 +138,32 @@ def reliability(days: pd.DataFrame, cells: pd.DataFrame | None) -> str:
     """How many sessions failed or did not converge, and how many cells failed."""
     flags = session_flags(days)
     total, failed, unconverged = (int(flags[column].sum()) for column in ("sessions", "failed", "unconverged"))
-    text = (
-        f"The panel holds {total:,d} sessions, counted by treatment, over {len(flags)} treatments: {failed:,d} failed "
-        f"and {unconverged:,d} did not converge."
+    each = int(flags["sessions"].iloc[0])
+    held = (
+        f"Each of the {len(flags)} treatments has {each:,d} sessions"
+        if total == each * len(flags)
+        else f"The {len(flags)} treatments have {total:,d} sessions together"
     )
+    text = f"{held}: {failed:,d} failed and {unconverged:,d} did not converge."
     if unconverged:
         text += f" Unconverged sessions are included in every mean: {_where(flags['unconverged'])}."
     if failed:
         text += f" Failed sessions enter no mean: {_where(flags['failed'])}."
     if cells is not None and len(cells):
         bad = int((cells["status"].astype(str) != SUCCESS).sum())
-        text += f" Of {len(cells):,d} computed cells {bad:,d} failed."
+        text += f" Of {len(cells):,d} computed cells {bad:,d} failed." if bad else ""
     return text
+
+
+def _revenue_gap(days: pd.DataFrame) -> str:
+    """What the poorer message costs the seller on top, in a sentence; nothing where prices are not known."""
+    if "revenue" not in days:
+        return ""
+    days = days.assign(_one=1.0)
+    whole, poor = (days[days["treatment"] == f"nash_{name}"] for name in ("schedules", "quantities"))
+    dollars = ratio_difference(whole, poor, "revenue", "_one")
+    verb = _verb(dollars, "more", "less")
+    return f" Schedules bring the seller {_money(_absolute(dollars))} {verb}." if verb else ""
 
 
 def _surplus(own: pd.DataFrame) -> str:
@@ -143,7 +186,9 @@ def _price_gap(days: pd.DataFrame, treatment: str, twin: str) -> str:
     cents = ratio_difference(own, base, "price", "_one").scaled(100.0)
     where = _verb(cents, "higher", "lower")
     if where:
-        return f"Its mean price is {where}, by {_text(_absolute(cents), ' cents/lb', interval=True)}."
+        fall = 100 * (base["competitive_price"] - base["price"]).mean() if "competitive_price" in base else np.nan
+        part = f": {100 * abs(cents.value) / fall:.2g}% of the fall below competitive at Nash" if fall > 0 else ""
+        return f"Its mean price is {where}, by {_text(_absolute(cents), ' cents/lb', interval=True)}{part}."
     return f"Its mean price differs by {_text(cents, ' cents/lb', interval=True)}."
 
 

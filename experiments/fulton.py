@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from dcg_econ.analysis import InstrumentalVariables
 from dcg_econ.experiments.specification import Market
@@ -48,7 +49,7 @@ class Calibration(NamedTuple):
     curvature: Number
     fringe_slope: Number
     choke_price: Number
-    spread: float
+    spread: Number
     buyers: int
 
 
@@ -89,14 +90,13 @@ def demand_curves(data: pd.DataFrame, estimate: InstrumentalVariables) -> tuple[
     """Points and curves of the demand figure, and how the kernel was chosen.
 
     Points: price and day-adjusted quantity. Curves on a grid of observed prices: the two-stage least squares curve
-    through the means, and a kernel regression of day-adjusted log quantity on log price (a `KernelCurve`, Matern 5/2 on
-    centred data, ridge and lengthscale by leave-one-out) with its 95 % pointwise band and the nearest falling
-    curve. It describes the points; it is not instrumented.
+    through the means with its 95 % band, and a kernel regression of day-adjusted log quantity on log price (a
+    `KernelCurve`, Matern 5/2 on centred data, ridge and lengthscale by leave-one-out) with its 95 % pointwise band and
+    the nearest falling curve. The kernel curve describes the points; it is not instrumented.
     """
     days = data[list(DAYS)].to_numpy(float)
     log_quantity = data["ltotqty"].to_numpy(float)
-    design = np.column_stack([np.ones(len(data)), data["lavgprc"], days])
-    effects = np.linalg.lstsq(design, log_quantity, rcond=None)[0][2:]
+    effects = estimate.ols.loc[list(DAYS), "coefficient"].to_numpy()
     adjusted = log_quantity - (days - days.mean(0)) @ effects
     price, middle = data["lavgprc"].to_numpy(float), adjusted.mean()
 
@@ -105,10 +105,16 @@ def demand_curves(data: pd.DataFrame, estimate: InstrumentalVariables) -> tuple[
     fit, error = middle + np.asarray(chosen.curve(grid)), np.asarray(standard_error(chosen.curve, grid))
     falling = middle + np.asarray(monotone(chosen.curve, grid)(grid))
     iv = log_quantity.mean() + estimate.elasticity * (grid - price.mean())
+    order = ["lavgprc", *DAYS, "Constant"]
+    at = np.column_stack([grid, np.tile(days.mean(0), (len(grid), 1)), np.ones(len(grid))])
+    variance = np.einsum("ij,jk,ik->i", at, estimate.covariance.loc[order, order].to_numpy(), at)
+    width = stats.t.ppf(0.975, estimate.df) * np.sqrt(variance)
     curves = pd.DataFrame(
         {
             "price": np.exp(grid),
             "iv": np.exp(iv),
+            "iv_low": np.exp(iv - width),
+            "iv_high": np.exp(iv + width),
             "kernel": np.exp(fit),
             "kernel_low": np.exp(fit - 1.96 * error),
             "kernel_high": np.exp(fit + 1.96 * error),

@@ -31,7 +31,7 @@ LABELS = {
     "competitive_price": "Competitive price, $/lb",
     "supply": "Catch, lb",
     "bits": "Information in the message, bits (not priced: missing)",
-    "regret": "Regret, share of first best",
+    "regret": "Regret, one buyer's expected gain from the best deviation, share of first best",
     "converged": "Converged",
     "agent_type": "Agent",
 }

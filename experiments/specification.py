@@ -37,7 +37,7 @@ class Training(_Strict):
     knots: int = Field(default=12, ge=3, le=200, description="price knots of a demand schedule")
     width: int = Field(default=32, ge=1, le=1024, description="units in each of the two hidden layers")
     learning_rate: float = Field(default=1e-2, gt=0, le=1, description="initial step of Adam, cosine decay to zero")
-    regret_tolerance: float = Field(default=1e-5, gt=0, le=1, description="a session with less regret has converged")
+    regret_tolerance: float = Field(default=1e-6, gt=0, le=1, description="a session with less regret has converged")
 
 
 class Treatment(_Strict):

@@ -16,7 +16,7 @@ import pandas as pd
 
 from dcg_econ.agents import CurveAgent, ProportionalDemand, QuantityAgent, Shared
 from dcg_econ.agents.learned import learned_axes
-from dcg_econ.analysis import fulton_demand
+from dcg_econ.analysis import InstrumentalVariables, fulton_demand
 from dcg_econ.equilibrium import Draws, Equilibrium, regret, solve
 from dcg_econ.experiments import fulton, panel, theory
 from dcg_econ.experiments.specification import Specification, Training, Treatment
@@ -71,7 +71,10 @@ def run_study(specification: Specification, progress: Progress | None = None) ->
         "history": _history(played, markets, specification),
         "sensitivities": theory.sensitivities(markets["schedule"]),
         "robustness": theory.robustness(estimate.elasticity, specification.market),
-        "estimation": theory.estimation_error(estimate.elasticity, estimate.elasticity_se, specification.market),
+        "estimation": theory.estimation_error(
+            estimate.elasticity, estimate.elasticity_se, specification.market, _interval(estimate)
+        ),
+        "spread": theory.spread(estimate.elasticity, specification.market),
         "cells": _cells(played, specification),
     }
     plain = {name: float(value) for name, value in calibration._asdict().items()}
@@ -139,7 +142,7 @@ def _agents(treatment: Treatment, training: Training, c: fulton.Calibration) -> 
     """Fresh agents of a treatment: one net for all buyers, who differ in their private values only."""
     scale = {
         "value_centre": c.choke_price,
-        "value_unit": max(c.spread, 1e-3),
+        "value_unit": max(float(c.spread), 1e-3),
         "quantity_unit": 1 / float(c.curvature * jnp.abs(jnp.asarray(c.elasticity))),
         "width": training.width,
     }
@@ -190,6 +193,12 @@ def schedules(
                 )
             )
     return pd.concat(rows, ignore_index=True)
+
+
+def _interval(estimate: InstrumentalVariables) -> tuple[float, float]:
+    """The 95 % interval of the elasticity."""
+    low, high = estimate.coefficients.loc[estimate.endogenous, ["low", "high"]]
+    return float(low), float(high)
 
 
 def _range(prices: list[np.ndarray], price: float) -> dict[str, float]:

@@ -15,6 +15,7 @@ from dcg_econ.experiments.specification import Market
 from dcg_econ.mechanisms.market import AbstractMarket
 
 BUILD = {"schedule": fulton.schedule_market, "quantity": fulton.quantity_market}
+SPREADS = (0.05, 0.1, 0.2, 0.4)
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 BUYERS = (2, 3, 5, 10, 20)
 
@@ -62,10 +63,14 @@ def robustness(elasticity: float, market: Market) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def estimation_error(elasticity: float, standard_error: float, market: Market) -> pd.DataFrame:
-    """The delta method: what the standard error of the elasticity does to the answers at Nash, in percent.
+def estimation_error(
+    elasticity: float, standard_error: float, market: Market, interval: tuple[float, float] | None = None
+) -> pd.DataFrame:
+    """What the sampling error of the elasticity does to the answers at Nash, in percent.
 
-    The derivative runs through the calibration and, implicitly, through the equilibrium.
+    `se` by the delta method, whose derivative runs through the calibration and, implicitly, through the equilibrium.
+    `low`, `high`: the answers at the ends of an `interval` of the elasticity that lies below zero, the better guide
+    where the answer bends: the price fall is proportional to 1/|elasticity|.
     """
     rows = []
     for report, build in BUILD.items():
@@ -75,7 +80,25 @@ def estimation_error(elasticity: float, standard_error: float, market: Market) -
 
         both = eqx.filter_jit(lambda e, at=at: (at(e), jax.jacrev(at)(e)))
         values, slopes = both(jnp.asarray(elasticity))
-        for outcome, value, slope in zip(("markdown", "loss"), values, slopes, strict=True):
-            error = abs(float(slope)) * standard_error
-            rows.append({"report": report, "outcome": outcome, "value": float(value), "se": error})
+        ends = None
+        if interval is not None and max(interval) < 0:
+            ends = np.asarray(eqx.filter_jit(jax.vmap(at))(jnp.asarray(interval)))
+        for k, outcome in enumerate(("markdown", "loss")):
+            row = {"report": report, "outcome": outcome, "value": float(values[k])}
+            row |= {"se": abs(float(slopes[k])) * standard_error}
+            rows.append(row if ends is None else row | {"low": ends[:, k].min(), "high": ends[:, k].max()})
+    return pd.DataFrame(rows)
+
+
+def spread(elasticity: float, market: Market) -> pd.DataFrame:
+    """Nash markdown and welfare loss, in percent, by report and spread of private values."""
+    rows = []
+    for report, build in BUILD.items():
+
+        def at(width, build=build):
+            return nash_outcomes(build(fulton.calibrate(elasticity, market)._replace(spread=width)))
+
+        found = np.asarray(eqx.filter_jit(jax.vmap(at))(jnp.asarray(SPREADS)))
+        for width, (markdown, loss) in zip(SPREADS, found, strict=True):
+            rows.append({"report": report, "spread": width, "markdown": markdown, "loss": loss})
     return pd.DataFrame(rows)

@@ -33,6 +33,16 @@ def test_demand_has_price_on_the_vertical_axis(demand):
     np.testing.assert_array_equal(line.get_ydata(), price)
 
 
+def test_demand_draws_the_band_of_the_estimate_where_known():
+    price = np.linspace(0.3, 1.7, 20)
+    curves = pd.DataFrame({name: 3000 * price**-0.8 for name in ("iv", "kernel", "kernel_low", "kernel_high")})
+    points = pd.DataFrame({"price": price, "quantity": curves["iv"]})
+    bare = demand_figure(points, curves.assign(price=price)).axes[0]
+    full = demand_figure(points, curves.assign(price=price, iv_low=1000.0, iv_high=5000.0)).axes[0]
+    assert len(full.get_lines()) == len(bare.get_lines()) + 2
+    assert "2SLS, 95% band" in [text.get_text() for text in full.get_legend().get_texts()]
+
+
 def test_schedules_draw_one_panel_a_type_with_the_learned_band(schedules):
     figure = schedules_figure(schedules)
     assert [axis.get_title().split(" (")[0] for axis in figure.axes] == ["Low type", "Mean type", "High type"]

@@ -77,3 +77,10 @@ def test_decimals_show_two_digits_of_the_smallest():
     assert decimals([0.0, np.nan]) == 2
     assert decimals([1e-12, 0.5]) == 2
     assert decimals([123.0]) == 2 and decimals([1e-8], largest=5) == 5
+
+
+def test_columns_of_text_are_set_to_the_left_and_break_in_latex():
+    frame = pd.DataFrame({"short": ["1", "2"], "text": ["a" * 45, "1"], "long": ["b " * 40, "2"]})
+    table = Table(frame.set_index("short"), "t")
+    assert r"\begin{tabular}{llp{0.6\linewidth}}" in table.to_latex()
+    assert table.to_html().count('class="text"') == 2 * 3 and "|:--" in table.to_markdown()

@@ -121,7 +121,7 @@ def test_one_session_has_no_standard_error_and_says_so(panel):
 
 def test_digits_resolve_a_fraction_of_a_percent_point(panel):
     table = welfare_table(panel)
-    row = table.cells().set_index("").loc["Difference to Nash (pp)", "Learned (schedules)"]
+    row = table.cells().set_index("").loc["Gap to Nash (schedules) (pp)", "Learned (schedules)"]
     assert float(row) == pytest.approx(100 * table.to_frame().loc["learned_schedules", "difference"], abs=5e-5)
     assert float(row) != 0
 
