@@ -46,6 +46,10 @@ class AbstractMechanism(eqx.Module):
         """The outcome of the reports: prices, allocations, transfers."""
 
     @abstractmethod
+    def settled(self, outcome: Any) -> Array:
+        """Whether the mechanism found an outcome at all (a price inside its bounds, for example)."""
+
+    @abstractmethod
     def payoffs(self, types: Any, outcome: Any) -> Float[Array, " N"]:
         """The players' payoffs."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,17 +12,40 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from dcg_econ._errors import InputError, require_finite, require_positive
+from dcg_econ._errors import InputError, is_concrete, require_finite, require_positive
 
 
 def as_number(value) -> Array:
     """A floating-point array of JAX's default precision."""
-    return jnp.asarray(value, dtype=jnp.result_type(float))
+    return number("value")(value)
 
 
-def as_prior(value) -> AbstractPrior:
-    """A prior as it is, or the certainty of a number."""
-    return value if isinstance(value, AbstractPrior) else Fixed(value)
+def number(field: str) -> Callable[[Any], Array]:
+    """A converter for a field: to a floating-point array, with an error that names the field."""
+
+    def convert(value):
+        try:
+            return jnp.asarray(value, dtype=jnp.result_type(float))
+        except (TypeError, ValueError):
+            raise InputError(field, f"{value!r} is not a number or an array", "give numbers") from None
+
+    return convert
+
+
+def prior(field: str) -> Callable[[Any], AbstractPrior]:
+    """A converter for a field that holds a prior: a number becomes the certainty of it."""
+
+    def convert(value):
+        if isinstance(value, AbstractPrior):
+            return value
+        fixed = number(field)(value)
+        if isinstance(value, tuple | list):
+            raise InputError(
+                field, f"{value!r} is no prior", "write dcg.Uniform(low, high), dcg.Normal(loc, scale) ..."
+            )
+        return Fixed(fixed)
+
+    return convert
 
 
 class AbstractPrior(eqx.Module):
@@ -74,6 +99,8 @@ class Uniform(AbstractPrior):
     def __check_init__(self):
         require_finite("low", self.low)
         require_finite("high", self.high)
+        if is_concrete(self.low, self.high) and bool(jnp.any(self.low > self.high)):
+            raise InputError("low", f"{self.low} lies above high = {self.high}", "give low <= high")
 
     def sample(self, key, shape):
         return self.low + (self.high - self.low) * jax.random.uniform(key, shape, self.low.dtype)
@@ -86,7 +113,7 @@ class Uniform(AbstractPrior):
 
     def quadrature(self):
         points, weights = np.polynomial.legendre.leggauss(16)
-        nodes = jnp.asarray(points, self.low.dtype).reshape((-1,) + (1,) * jnp.ndim(self.low))
+        nodes = jnp.asarray(points, self.low.dtype).reshape((-1,) + (1,) * jnp.ndim(self.mean()))
         return self.mean() + 0.5 * (self.high - self.low) * nodes, jnp.asarray(weights / 2, self.low.dtype)
 
 
@@ -111,7 +138,7 @@ class Normal(AbstractPrior):
 
     def quadrature(self):
         points, weights = np.polynomial.hermite_e.hermegauss(16)
-        nodes = jnp.asarray(points, self.loc.dtype).reshape((-1,) + (1,) * jnp.ndim(self.loc))
+        nodes = jnp.asarray(points, self.loc.dtype).reshape((-1,) + (1,) * jnp.ndim(self.loc + self.scale))
         return self.loc + self.scale * nodes, jnp.asarray(weights / weights.sum(), self.loc.dtype)
 
 
@@ -132,7 +159,9 @@ class Empirical(AbstractPrior):
         return jnp.mean(self.values)
 
     def std(self):
-        return jnp.std(self.values)
+        variance = jnp.var(self.values)
+        positive = variance > 0  # the square root has no derivative at zero
+        return jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), 0.0)
 
     def quadrature(self):
         n = self.values.shape[0]

@@ -13,8 +13,8 @@ where s_j = -D_j'. (2) holds whatever the others' types and the supply turn out 
 is ex post. Its slopes solve s_i = 1 / (c_i + lambda_i). With equal curvature c and b = 0 the slope is
 (N-2) / ((N-1) c): no equilibrium with trade exists for N = 2. First best is the Walrasian allocation, the same with
 lambda_i = 0. Special numbers give Kyle (1989) and Rostek and Weretka (2012) (S random, b = 0), Wilson's (1979) share
-auction (S fixed, b = 0; Ausubel et al. 2014), and Klemperer and Meyer's (1989) supply functions (S negative, c the slope
-of marginal cost, b the slope of demand, theta the intercept of marginal cost).
+auction (S fixed, b = 0; Ausubel et al. 2014), and Klemperer and Meyer's (1989) supply functions (S = 0, firms are traders
+who buy negative amounts: c the slope of marginal cost, theta its intercept, b the slope of demand and r its choke price).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from dcg_econ.agents.strategies import ProportionalDemand
 from dcg_econ.equilibrium.clearing import clear
 from dcg_econ.mechanisms.market import AbstractMarket, MarketOutcome
 from dcg_econ.messages.curve import AbstractCurve
-from dcg_econ.priors import AbstractPrior, Fixed, Uniform, as_number, as_prior
+from dcg_econ.priors import AbstractPrior, Fixed, Uniform, number, prior
 
 
 class MarketReports(NamedTuple):
@@ -49,14 +49,12 @@ class CurveMarket(AbstractMarket):
     trades nothing. `price_bounds`: prices outside are refused as a clearing price.
     """
 
-    curvature: Array = eqx.field(converter=as_number)
-    values: AbstractPrior = eqx.field(converter=as_prior, default_factory=lambda: Uniform(-1.0, 1.0))
-    supply: AbstractPrior = eqx.field(converter=as_prior, default_factory=lambda: Fixed(0.0))
-    outside_slope: Array = eqx.field(converter=as_number, default=0.0)
-    outside_price: Array = eqx.field(converter=as_number, default=0.0)
-    price_bounds: tuple[Array, Array] = eqx.field(
-        converter=lambda pair: tuple(as_number(p) for p in pair), default=(-jnp.inf, jnp.inf)
-    )
+    curvature: Array = eqx.field(converter=number("curvature"))
+    values: AbstractPrior = eqx.field(converter=prior("values"), default_factory=lambda: Uniform(-1.0, 1.0))
+    supply: AbstractPrior = eqx.field(converter=prior("supply"), default_factory=lambda: Fixed(0.0))
+    outside_slope: Array = eqx.field(converter=number("outside_slope"), default=0.0)
+    outside_price: Array = eqx.field(converter=number("outside_price"), default=0.0)
+    price_bounds: tuple[Array, Array] = eqx.field(converter=lambda pair: _bounds(pair), default=(-jnp.inf, jnp.inf))
 
     def __check_init__(self):
         low, high = self.price_bounds
@@ -77,7 +75,7 @@ class CurveMarket(AbstractMarket):
             return total(p) + self.outside_slope * (self.outside_price - p) - reports.supply
 
         guess = self.walras_price(self.values.mean(), reports.supply)
-        price, found = clear(excess, guess)
+        price, found = clear(excess, guess, low, high)
         cleared = found & (price >= low) & (price <= high)
         if is_concrete(cleared, price) and not bool(cleared):
             raise ClearingError(
@@ -100,12 +98,16 @@ class CurveMarket(AbstractMarket):
         def condition(node):
             value, price = node
             demand = profile(jnp.full(self.curvature.shape, value))(price)
-            return value - price - (self.curvature + impact) * demand  # (2)
+            # (2) as best reply minus report, in units of money: monotone in the slopes, which Newton needs.
+            return self.curvature * ((value - price) / (self.curvature + impact) - demand)
 
         return jax.vmap(condition, out_axes=1)(nodes)
 
     def admissible(self, profile):
-        return jnp.all(jnp.asarray(profile.slope) * jnp.min(self.curvature) > 1e-6)
+        return jnp.all(jnp.asarray(profile.slope) * self.curvature > 1e-6)
+
+    def settled(self, outcome):
+        return outcome.cleared
 
     def interim_payoff(self, profile, player, types, report):
         # The report is a perfectly elastic schedule at a price: it takes whatever the others leave there. One such
@@ -141,3 +143,11 @@ class CurveMarket(AbstractMarket):
     @property
     def selection(self):
         return "the equilibrium in affine schedules, unique in its class; with no noise in supply there are others"
+
+
+def _bounds(pair) -> tuple[Array, Array]:
+    try:
+        low, high = pair
+    except (TypeError, ValueError):
+        raise InputError("price_bounds", f"{pair!r} is no pair", "give (low, high)") from None
+    return number("price_bounds")(low), number("price_bounds")(high)

@@ -48,6 +48,16 @@ class AbstractMarket(AbstractMechanism):
     def __check_init__(self):
         if self.curvature.ndim == 0:
             raise InputError("curvature", "a single number", "give one for each trader, e.g. jnp.ones(5)")
+        n = self.curvature.shape[0]
+        if self.curvature.ndim > 1 or n == 0:
+            raise InputError("curvature", f"shape {self.curvature.shape}", "give (N,); for many markets use jax.vmap")
+        for field in ("outside_slope", "outside_price"):
+            if getattr(self, field).ndim > 0:
+                raise InputError(field, f"shape {getattr(self, field).shape}", "give one number")
+        if jnp.shape(self.supply.mean()) != ():
+            raise InputError("supply", f"shape {jnp.shape(self.supply.mean())}", "give a number or a prior of one")
+        if jnp.shape(self.values.mean()) not in ((), (n,)):
+            raise InputError("values", f"shape {jnp.shape(self.values.mean())}", f"give one prior, or arrays of {n}")
         require_positive("curvature", self.curvature)
         require_positive("outside_slope", self.outside_slope, strict=False)
         require_finite("outside_price", self.outside_price)

@@ -24,17 +24,17 @@ from jaxtyping import Array
 from dcg_econ._errors import InputError, is_concrete
 from dcg_econ.agents.strategies import AffineQuantity
 from dcg_econ.mechanisms.market import AbstractMarket, MarketOutcome
-from dcg_econ.priors import AbstractPrior, Fixed, Uniform, as_number, as_prior
+from dcg_econ.priors import AbstractPrior, Fixed, Uniform, number, prior
 
 
 class QuantityMarket(AbstractMarket):
     """N traders, quantities as reports, priced by the outside; fields as in `CurveMarket`, `outside_slope` above zero."""
 
-    curvature: Array = eqx.field(converter=as_number)
-    values: AbstractPrior = eqx.field(converter=as_prior, default_factory=lambda: Uniform(-1.0, 1.0))
-    supply: AbstractPrior = eqx.field(converter=as_prior, default_factory=lambda: Fixed(0.0))
-    outside_slope: Array = eqx.field(converter=as_number, default=1.0)
-    outside_price: Array = eqx.field(converter=as_number, default=0.0)
+    curvature: Array = eqx.field(converter=number("curvature"))
+    values: AbstractPrior = eqx.field(converter=prior("values"), default_factory=lambda: Uniform(-1.0, 1.0))
+    supply: AbstractPrior = eqx.field(converter=prior("supply"), default_factory=lambda: Fixed(0.0))
+    outside_slope: Array = eqx.field(converter=number("outside_slope"), default=1.0)
+    outside_price: Array = eqx.field(converter=number("outside_price"), default=0.0)
 
     def __check_init__(self):
         if is_concrete(self.outside_slope) and not bool(jnp.all(self.outside_slope > 0)):
@@ -71,6 +71,9 @@ class QuantityMarket(AbstractMarket):
 
     def admissible(self, profile):
         return jnp.all(jnp.asarray(profile.weight) > 0)
+
+    def settled(self, outcome):
+        return outcome.cleared
 
     def interim_payoff(self, profile, player, types, report):
         mean = self._mean_quantities(profile, types.supply)

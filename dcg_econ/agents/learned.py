@@ -15,10 +15,11 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from dcg_econ._errors import InputError, is_concrete
 from dcg_econ.messages.basis import AbstractBasis
 from dcg_econ.messages.curve import KernelCurve, kernel_basis
 from dcg_econ.messages.kernels import AbstractKernel, Constant, Linear, Matern52
-from dcg_econ.priors import as_number
+from dcg_econ.priors import as_number, number
 
 
 class Frozen(eqx.Module):
@@ -68,7 +69,11 @@ class CurveAgent(AbstractAgent):
         width: int = 32,
         depth: int = 2,
     ):
-        knots = as_number(knots)
+        knots = number("knots")(knots)
+        if is_concrete(knots) and (knots.ndim != 1 or not bool(jnp.all(jnp.diff(knots) > 0))):
+            raise InputError(
+                "knots", "not increasing", "give prices from low to high, e.g. jnp.linspace(-1.5, 1.5, 12)"
+            )
         span = knots[-1] - knots[0]
         kernel = Constant(10.0) + Linear(40.0 / span**2) + Matern52(span) if kernel is None else kernel
         units = tuple(as_number(v) for v in (value_centre, value_unit, quantity_unit))

@@ -75,7 +75,9 @@ def regret(mechanism: AbstractMechanism, profile: Any, over: AbstractSituations 
     """The regret of any profile, learned ones too; `over` defaults to cubature for strategies in closed form.
 
     A profile is an equilibrium up to `regret(...).epsilon`. Between grid points the search is local, so for payoffs
-    with more than one peak inside a 64th of the report interval it is a lower bound.
+    with more than one peak inside a 64th of the report interval it is a lower bound. Where a mechanism's deviations are
+    ex post (demand schedules), the gain is of a deviator who sees the others' types: for strategies in closed form a
+    schedule can do as well, for learned ones it is an upper bound on the interim gain. NaN if E first best <= 0.
     """
     if over is None:
         over = Cubature() if isinstance(profile, AbstractStrategy) else Draws()
@@ -94,6 +96,7 @@ def _regret(mechanism, profile, over, sampled):
 
     gains, curvatures, first_best = jax.vmap(at_node)(types)
     scale = weights @ first_best
+    scale = jnp.where(scale > 0, scale, jnp.nan)  # a share of nothing, or of a loss, means nothing
     by_player = weights @ gains
     worst = jnp.argmax(by_player)
     error = jnp.sqrt(jnp.sum(weights**2 * (gains[:, worst] - by_player[worst]) ** 2)) if sampled else jnp.zeros(())

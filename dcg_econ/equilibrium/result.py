@@ -18,7 +18,9 @@ class Equilibrium(eqx.Module):
     ratio, everyone included. `residual`: largest first-order condition in absolute value. `regret`: share of first best
     (`largest_gain`: in the worst situation looked at). `second_order`: largest second derivative of payoff in the own
     report. `stability`: spectral radius of the best-reply map (below 1: repeated best replies come back). `solved`: the
-    solver found an admissible root; `converged`: and its regret is within tolerance. Where not solved, values are NaN.
+    solver found an admissible root; `settled`: and the mechanism has an outcome for the types it was tried on;
+    `converged`: and its regret is within tolerance. Where not solved, values are NaN. Residual, regret, second-order
+    condition and stability are evidence about the solution and carry no derivatives.
     """
 
     strategies: Any
@@ -31,6 +33,7 @@ class Equilibrium(eqx.Module):
     second_order: Float[Array, ""]
     stability: Float[Array, ""]
     solved: Bool[Array, ""]
+    settled: Bool[Array, ""]
     converged: Bool[Array, ""]
     n_steps: Int[Array, ""]
     mechanism: str = eqx.field(static=True)

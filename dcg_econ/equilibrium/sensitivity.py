@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from dcg_econ._errors import nearest
+from dcg_econ._errors import InputError, is_concrete, nearest
 from dcg_econ.equilibrium.result import Equilibrium
 from dcg_econ.equilibrium.solve import solve
 from dcg_econ.mechanism import AbstractMechanism
@@ -57,7 +57,16 @@ def sensitivity(mechanism: AbstractMechanism, quantity: Callable[[Equilibrium], 
     equilibrium gives NaN in its own lane.
     """
     solve(mechanism, **settings)
-    return _sensitivity(mechanism, quantity, settings)
+    found = _sensitivity(mechanism, quantity, settings)
+    leaves = jax.tree.leaves(found.derivatives)
+    if is_concrete(leaves) and not any(bool(jnp.any(leaf != 0)) for leaf in leaves):
+        raise InputError(
+            "quantity",
+            "it has no derivative in any parameter",
+            "take it from strategies, payoffs, welfare, first_best or efficiency: regret, stability, residual and "
+            "second-order condition are evidence and not differentiated",
+        )
+    return found
 
 
 @eqx.filter_jit

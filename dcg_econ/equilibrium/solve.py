@@ -18,15 +18,15 @@ import optimistix as optx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from dcg_econ._errors import EquilibriumError, is_concrete
+from dcg_econ._errors import EquilibriumError, InputError, is_concrete
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.equilibrium.linear import Tolerant
 from dcg_econ.equilibrium.regret import regret
 from dcg_econ.equilibrium.result import Equilibrium
+from dcg_econ.equilibrium.tolerances import regret_tolerance, residual_tolerance, step_tolerance
 from dcg_econ.mechanism import AbstractMechanism
 
-REGRET_TOLERANCE = 1e-8  # share of first best; quadratic payoffs turn a residual of 1e-10 into far less
-RESIDUAL_TOLERANCE = 1e-8
+_DRAWS = 64  # of types in their support, at which an equilibrium must have an outcome
 
 
 def solve(
@@ -35,23 +35,56 @@ def solve(
     solver: optx.AbstractRootFinder | None = None,
     adjoint: optx.AbstractAdjoint | None = None,
     max_steps: int = 64,
-    tolerance: float = REGRET_TOLERANCE,
+    tolerance: float | None = None,
 ) -> Equilibrium:
     """The equilibrium of `mechanism` in the class of `strategies`, started there; differentiable in every parameter.
 
+    `tolerance` is the largest regret accepted, as a share of first best (by default 1e-8, or 1e-5 in 32 bits).
     Alone it raises `EquilibriumError` with a remedy where there is none; under `jax.vmap`, `jax.jit` or a derivative
     the lane carries `converged = False` and NaN values, and the others stay whole.
     """
     start = mechanism.initial_profile() if strategies is None else strategies
+    _check(mechanism, start)
+    dtype = jnp.result_type(float)
     one_unknown = sum(leaf.size for leaf in jax.tree.leaves(start)) == 1
     linear = Tolerant(lx.Diagonal() if one_unknown else lx.LU())
-    solver = solver or optx.Newton(1e-10, 1e-10, linear_solver=linear)
+    step = step_tolerance(dtype)
+    solver = solver or optx.Newton(step, step, linear_solver=linear)
+    tolerance = regret_tolerance(dtype) if tolerance is None else tolerance
     adjoint = adjoint or optx.ImplicitAdjoint(linear_solver=linear)
     eq = _solve(mechanism, start, solver, adjoint, max_steps, tolerance)
     if is_concrete(eq.converged) and eq.converged.ndim == 0 and not bool(eq.converged):
-        why = "" if not bool(eq.solved) else f" (regret {float(eq.regret):.3g} exceeds {tolerance:g})"
-        raise EquilibriumError(mechanism.no_equilibrium() + why)
+        raise EquilibriumError(_why(mechanism, eq, tolerance))
     return eq
+
+
+def _check(mechanism: AbstractMechanism, start: Any) -> None:
+    """Refuses a start that is no profile of this mechanism's players."""
+    n = len(mechanism.players)
+    if not isinstance(start, AbstractStrategy):
+        raise InputError(
+            "strategies", f"{type(start).__name__} is no strategy", "give one such as dcg.ProportionalDemand"
+        )
+    shapes = {jnp.shape(leaf) for leaf in jax.tree.leaves(start)}
+    if shapes not in ({()}, {(n,)}):
+        raise InputError(
+            "strategies", f"coefficients of shapes {sorted(shapes)}", f"give all of shape ({n},), or all ()"
+        )
+
+
+def _why(mechanism: AbstractMechanism, eq: Equilibrium, tolerance: float) -> str:
+    """What to tell the user when nothing was accepted."""
+    bits = "" if jnp.result_type(float) == jnp.float64 else " (JAX runs in 32 bits: try jax_enable_x64)"
+    if not bool(eq.solved):
+        return mechanism.no_equilibrium() + bits
+    if not bool(eq.first_best > 0):
+        return (
+            f"the expected first best is {float(eq.first_best):.4g}, so that efficiency and regret, which are shares of it, "
+            "are not defined: let `outside_price` be the price at which outside demand is nil, or raise `values`"
+        )
+    if not bool(eq.settled):
+        return "the equilibrium has no outcome for some types: widen `price_bounds`, or change `supply`"
+    return f"{mechanism.no_equilibrium()} (regret {float(eq.regret):.3g} exceeds {tolerance:g}){bits}"
 
 
 @eqx.filter_jit
@@ -61,6 +94,7 @@ def _solve(mechanism, start, solver, adjoint, max_steps, tolerance) -> Equilibri
     # The evidence is not differentiated.
     fixed_mechanism, fixed_profile = jax.lax.stop_gradient((mechanism, profile))
     found = regret(fixed_mechanism, fixed_profile)
+    settled = solved & _settled(fixed_mechanism, fixed_profile)
     mask = lambda value: jnp.where(solved, value, jnp.nan)  # noqa: E731
     return Equilibrium(
         strategies=jax.tree.map(mask, profile),
@@ -73,7 +107,8 @@ def _solve(mechanism, start, solver, adjoint, max_steps, tolerance) -> Equilibri
         second_order=mask(found.curvature),
         stability=mask(_best_reply_radius(fixed_mechanism, fixed_profile)),
         solved=solved,
-        converged=solved & (found.epsilon <= tolerance),
+        settled=settled,
+        converged=settled & (found.epsilon <= tolerance),
         n_steps=steps,
         mechanism=type(mechanism).__name__,
         players=mechanism.players,
@@ -95,7 +130,11 @@ def _root(mechanism, start, solver, adjoint, max_steps):
     )
     profile = unravel(sol.value)
     residual = jnp.max(jnp.abs(mechanism.residuals(profile)))
-    good = (sol.result == optx.RESULTS.successful) & (residual <= RESIDUAL_TOLERANCE) & mechanism.admissible(profile)
+    good = (
+        (sol.result == optx.RESULTS.successful)
+        & (residual <= residual_tolerance(flat.dtype))
+        & mechanism.admissible(profile)
+    )
     # Lanes without a root go on with the start, so that nothing downstream of them divides by zero.
     profile = jax.tree.map(lambda x, x0: jnp.where(good, x, x0), profile, start)
     return profile, good, jax.lax.stop_gradient(residual), sol.stats["num_steps"]
@@ -111,6 +150,16 @@ def _expectations(mechanism: AbstractMechanism, profile: Any) -> tuple[Float[Arr
 
     payoffs, welfare, first_best = jax.vmap(at_node)(types)
     return weights @ payoffs, weights @ welfare, weights @ first_best
+
+
+def _settled(mechanism: AbstractMechanism, profile: Any) -> Array:
+    """Whether there is an outcome at every one of some draws of the types (cubature nodes may lie outside)."""
+
+    def at(key):
+        types = mechanism.sample_types(key)
+        return mechanism.settled(mechanism.outcome(mechanism.reports(profile, types)))
+
+    return jnp.all(jax.vmap(at)(jax.random.split(jax.random.key(0), _DRAWS)))
 
 
 def _best_reply_radius(mechanism: AbstractMechanism, profile: AbstractStrategy) -> Float[Array, ""]:

@@ -32,8 +32,9 @@ class Run(eqx.Module):
     """Trained populations, stacked over sessions, and their history.
 
     `steps` (R,): the steps after which a record was made, 0 first. `efficiency`, `regret`, `failed` (S, R): on fresh
-    draws, the same for all sessions; `failed` is the share of training episodes without an outcome or with a gradient
-    that is not a number, which are left out of the update.
+    draws, the same for all sessions; `failed` is the share of training episodes since the last
+    record that the mechanism did not settle (a price outside its bounds) or whose gradient is not a number; the latter
+    are left out of the update, the former still teach. A record with an unsettled play has no efficiency (NaN).
     """
 
     agents: AbstractPopulation
@@ -89,9 +90,14 @@ def train(
     norm 1. `progress(done, steps, text)` is called after each of the `records` chunks of steps.
     """
     for name, value in {"steps": steps, "batch": batch, "sessions": sessions, "records": records}.items():
-        if value < 1:
-            raise InputError(name, f"{value}", "give a whole number above zero")
-    del protocol
+        if not isinstance(value, int) or value < 1:
+            raise InputError(name, f"{value!r}", "give a whole number above zero")
+    if isinstance(agents, AbstractPopulation) or not callable(agents):
+        raise InputError(
+            "agents", f"{type(agents).__name__}", "give a function of a key, e.g. lambda key: dcg.Shared(...)"
+        )
+    if protocol is not None and not isinstance(protocol, AbstractProtocol):
+        raise InputError("protocol", f"{protocol!r}", "give dcg.Silence(), the only protocol so far")
     records = min(records, steps)
     optimiser = optimiser or optax.chain(
         optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(1e-2, steps))
@@ -135,14 +141,16 @@ class _Game(eqx.Module):
         assemble = eqx.combine(learned, self.rest).assemble
 
         def one(numbers, types):
+            def outcome(x):
+                return self.mechanism.outcome(self.mechanism.handed_in(assemble(x), types))
+
             def payoffs(x):
-                return self.mechanism.payoffs(
-                    types, self.mechanism.outcome(self.mechanism.handed_in(assemble(x), types))
-                )
+                return self.mechanism.payoffs(types, outcome(x))
 
             _, own = self.estimator.gradient(payoffs, numbers, self.objective)
             good = jnp.all(jnp.isfinite(own))
-            return jnp.where(good, own, 0), ~good
+            settled = self.mechanism.settled(outcome(numbers))
+            return jnp.where(good, own, 0), ~(good & settled)
 
         own, bad = jax.vmap(one)(numbers, types)
         (direction,) = pull(own / batch)
@@ -176,7 +184,9 @@ def _assess(game, learned, evaluation):
     def session(learned):
         population = eqx.combine(learned, game.rest)
         episodes = jax.vmap(lambda k: play(game.mechanism, population, Silence(), key=k))(keys)
+        settled = jnp.all(jax.vmap(game.mechanism.settled)(episodes.outcome))
+        efficiency = jnp.sum(episodes.welfare) / jnp.sum(episodes.first_best)
         found = regret(game.mechanism, population, evaluation)
-        return jnp.sum(episodes.welfare) / jnp.sum(episodes.first_best), found.epsilon
+        return jnp.where(settled, efficiency, jnp.nan), found.epsilon
 
     return jax.vmap(session)(learned)

@@ -58,6 +58,10 @@ class AbstractBasis(eqx.Module):
     def leverage(self) -> Float[Array, " n"]:
         """The diagonal of the hat matrix (2)."""
 
+    @abstractmethod
+    def loo(self, coefficients: Float[Array, " m"], values: Float[Array, " n"]) -> Float[Array, " n"]:
+        """Leave-one-out residuals (3)."""
+
 
 class DualBasis(AbstractBasis):
     """Any kernel, any knots (repeated ones need ridge > 0): one Cholesky factor of K + ridge I; O(n^3) once."""
@@ -93,11 +97,18 @@ class DualBasis(AbstractBasis):
     def influence(self, price):
         return self._solve(self.kernel(price, self.knots))
 
-    def leverage(self):
+    def _inverse_diagonal(self):
         # diag(A^-1) is the squared column norms of U^-T, where A = U'U is the shared factor.
         upper = jnp.triu(self.factor[0])
         columns = jax.scipy.linalg.solve_triangular(upper, jnp.eye(upper.shape[0], dtype=upper.dtype), trans="T")
-        return 1 - self.ridge * jnp.sum(columns**2, axis=0)
+        return jnp.sum(columns**2, axis=0)
+
+    def leverage(self):
+        return 1 - self.ridge * self._inverse_diagonal()
+
+    def loo(self, coefficients, values):
+        del values  # the second form of (3): nothing cancels as ridge -> 0
+        return coefficients / self._inverse_diagonal()
 
 
 class FeatureBasis(AbstractBasis):
@@ -142,6 +153,9 @@ class FeatureBasis(AbstractBasis):
         # H_ii = |q_i|^2 for the rows q_i of Q that belong to observations.
         orthogonal = jnp.linalg.qr(self.operator.as_matrix())[0]
         return jnp.sum(orthogonal[: self.knots.shape[0]] ** 2, axis=1)
+
+    def loo(self, coefficients, values):
+        return (values - features(self.kernel, self.knots) @ coefficients) / (1 - self.leverage())
 
 
 def _contract(rows: Array, coefficients: Array) -> Array:

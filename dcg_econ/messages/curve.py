@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
@@ -19,6 +20,7 @@ from dcg_econ.messages.basis import AbstractBasis, DualBasis, FeatureBasis
 from dcg_econ.messages.features import features
 from dcg_econ.messages.kernels import AbstractKernel, Matern12
 from dcg_econ.messages.markov import MarkovBasis
+from dcg_econ.priors import number
 
 
 class AbstractCurve(eqx.Module):
@@ -73,8 +75,15 @@ class AffineCurve(AbstractCurve):
 class PiecewiseLinearCurve(AbstractCurve):
     """Straight lines through (knots, values), continued at the outer slopes: the schedule of a real limit-order book."""
 
-    knots: Float[Array, " n"]
-    values: Float[Array, "*batch n"]
+    knots: Float[Array, " n"] = eqx.field(converter=lambda v: number("knots")(v))
+    values: Float[Array, "*batch n"] = eqx.field(converter=lambda v: number("values")(v))
+
+    def __check_init__(self):
+        require_finite("values", self.values)
+        if self.knots.ndim != 1 or self.knots.shape[0] < 2 or self.values.shape[-1:] != self.knots.shape:
+            raise InputError("values", f"{self.values.shape} beside knots {self.knots.shape}", "give one for each knot")
+        if is_concrete(self.knots) and not bool(jnp.all(jnp.diff(self.knots) > 0)):
+            raise InputError("knots", "not increasing", "sort them and drop repetitions")
 
     def _segment(self, price):
         i = jnp.clip(jnp.searchsorted(self.knots, price, side="right") - 1, 0, self.knots.shape[0] - 2)
@@ -112,8 +121,9 @@ def kernel_basis(knots: ArrayLike, kernel: AbstractKernel, ridge: ArrayLike = 1e
     `knots` (n,) in price units, in any order; `ridge` as in scikit-learn's `alpha`, in the units of the kernel.
     Errors: NaN, repeated knots with zero ridge, fewer distinct knots than features with zero ridge.
     """
-    dtype = jnp.result_type(float)
-    knots, ridge = jnp.asarray(knots, dtype), jnp.asarray(ridge, dtype)
+    if not isinstance(kernel, AbstractKernel):
+        raise InputError("kernel", f"{kernel!r} is no kernel", "give one such as dcg.Matern52(lengthscale=1.0)")
+    knots, ridge = number("prices")(knots), number("ridge")(ridge)
     if knots.ndim != 1 or knots.shape[0] < 2:
         raise InputError("prices", f"shape {knots.shape}", "give at least two prices in one dimension")
     require_finite("prices", knots)
@@ -126,7 +136,7 @@ def kernel_basis(knots: ArrayLike, kernel: AbstractKernel, ridge: ArrayLike = 1e
     repeated = is_concrete(knots) and len(_distinct(knots)) < knots.shape[0]
     if repeated and is_concrete(ridge) and float(ridge) == 0:
         raise InputError("prices", "a price is repeated and `ridge` is zero", "set `ridge` above zero or average")
-    if isinstance(kernel, Matern12) and not repeated and _increasing(knots):
+    if isinstance(kernel, Matern12) and not repeated:
         return MarkovBasis(knots, kernel, ridge)
     return DualBasis(knots, kernel, ridge)
 
@@ -144,15 +154,12 @@ class KernelCurve(AbstractCurve):
 
         Errors: unequal lengths, NaN, repeated prices with zero ridge, a kernel matrix that is not positive definite.
         """
-        prices, quantities = (jnp.asarray(v, jnp.result_type(float)) for v in (prices, quantities))
+        prices, quantities = number("prices")(prices), number("quantities")(quantities)
         if prices.shape != quantities.shape:
             raise InputError(
                 "quantities", f"{quantities.shape} beside prices {prices.shape}", "give one quantity for each price"
             )
         require_finite("quantities", quantities)
-        if isinstance(kernel, Matern12) and is_concrete(prices) and prices.ndim == 1:
-            order = np.argsort(np.asarray(prices), kind="stable")
-            prices, quantities = prices[order], quantities[order]
         curve = KernelCurve.on(kernel_basis(prices, kernel, ridge), quantities)
         if is_concrete(curve.coefficients) and not bool(jnp.all(jnp.isfinite(curve.coefficients))):
             raise InputError(
@@ -180,7 +187,12 @@ class KernelCurve(AbstractCurve):
     def total(self):
         return KernelCurve(self.basis, jnp.sum(self.coefficients, 0), jnp.sum(self.values, 0))
 
+    def __radd__(self, other):
+        return self if isinstance(other, int) and other == 0 else NotImplemented  # so that sum(curves) works
+
     def __add__(self, other: KernelCurve) -> KernelCurve:
+        if not isinstance(other, KernelCurve):
+            return NotImplemented
         if not _same_basis(self.basis, other.basis):
             raise InputError("curve", "the curves stand on different knots, kernels or ridges", "fit both on one basis")
         return KernelCurve(self.basis, self.coefficients + other.coefficients, self.values + other.values)
@@ -192,7 +204,7 @@ class KernelCurve(AbstractCurve):
 
     def loo_residuals(self) -> Array:
         """y_i - f_{-i}(x_i): what each observation misses the curve by that was fitted without it, in closed form."""
-        return (self.values - self.fitted()) / (1 - self.basis.leverage())
+        return jnp.vectorize(self.basis.loo, signature="(m),(n)->(n)")(self.coefficients, self.values)
 
     def degrees_of_freedom(self) -> Array:
         """The effective number of parameters, trace of the hat matrix."""
@@ -203,30 +215,41 @@ def _distinct(knots: Array) -> np.ndarray:
     return np.unique(np.asarray(knots)) if is_concrete(knots) else np.arange(knots.shape[0])
 
 
-def _increasing(knots: Array) -> bool:
-    return not is_concrete(knots) or bool(np.all(np.diff(np.asarray(knots)) > 0))
-
-
 def _same_basis(first: AbstractBasis, second: AbstractBasis) -> bool:
     if first is second:
         return True
-    ours, theirs = (eqx.filter((b.knots, b.kernel, b.ridge), eqx.is_array) for b in (first, second))
-    return type(first) is type(second) and is_concrete(ours, theirs) and bool(eqx.tree_equal(ours, theirs))
+    ours, theirs = ((b.knots, b.kernel, b.ridge) for b in (first, second))
+    same_kernels = jax.tree.structure(ours) == jax.tree.structure(theirs)  # type: ignore[operator]
+    alike = type(first) is type(second) and same_kernels
+    if not alike or not is_concrete(ours, theirs):
+        # Traced numbers cannot be compared: curves of one shape are taken at their word.
+        return alike and [x.shape for x in jax.tree.leaves(ours)] == [x.shape for x in jax.tree.leaves(theirs)]
+    return bool(eqx.tree_equal(ours, theirs))
 
 
 def _invert(curve: AbstractCurve, quantity: ArrayLike, low: Array, high: Array) -> Array:
-    """The price in [low, high] where a falling curve meets `quantity`; an error (NaN when traced) where there is none."""
+    """The price in [low, high] where a curve meets `quantity`; an error (NaN when traced) where it does not cross it."""
     quantity = jnp.asarray(quantity, jnp.result_type(float))
-    solver = optx.Bisection(rtol=1e-12, atol=1e-12, flip=True)  # flip: the curve falls
+    at_low, at_high = curve(low), curve(high)
+    if jnp.ndim(at_low) > 0:
+        raise InputError("curve", f"a batch of shape {jnp.shape(at_low)}", "map `inverse` over the curves by jax.vmap")
+    tolerance = float(jnp.finfo(quantity.dtype).eps) ** 0.75
+    falls = at_low > at_high
 
     def solve(q):
-        options = {"lower": low, "upper": high}
-        sol = optx.root_find(lambda p, _: curve(p) - q, solver, 0.5 * (low + high), options=options, throw=False)
-        inside = (curve(low) - q) * (curve(high) - q) <= 0
-        return jnp.where(inside, sol.value, jnp.nan)
+        inside = (at_low - q) * (at_high - q) <= 0
+        target = jnp.where(inside, q, jax.lax.stop_gradient(0.5 * (at_low + at_high)))
+        sol = optx.root_find(
+            lambda p, _: jnp.where(falls, 1.0, -1.0) * (curve(p) - target),
+            optx.Bisection(rtol=tolerance, atol=tolerance, flip=True),
+            0.5 * (low + high),
+            options={"lower": low, "upper": high},
+            throw=False,
+        )
+        return sol.value + jnp.where(inside, 0.0, jnp.nan)
 
     price = jnp.vectorize(solve)(quantity)
     if is_concrete(price) and bool(jnp.any(jnp.isnan(price))):
-        span = f"[{float(jnp.min(curve(high))):.6g}, {float(jnp.max(curve(low))):.6g}]"
-        raise InputError("quantity", f"not demanded at any price on the knots (demand spans {span})", "stay inside it")
+        ends = f"{float(at_low):.6g} at the lowest knot and {float(at_high):.6g} at the highest"
+        raise InputError("quantity", f"not crossed between the outer knots (demand is {ends})", "give one in between")
     return price

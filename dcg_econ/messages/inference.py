@@ -9,9 +9,10 @@ import optimistix as optx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from dcg_econ._errors import InputError
+from dcg_econ._errors import InputError, is_concrete, require_positive
 from dcg_econ.messages.curve import KernelCurve, PiecewiseLinearCurve, kernel_basis
 from dcg_econ.messages.kernels import AbstractKernel
+from dcg_econ.priors import number
 
 
 def standard_error(curve: KernelCurve, prices: ArrayLike) -> Float[Array, " k"]:
@@ -48,11 +49,12 @@ def law_of_demand(curve: KernelCurve, points: int = 512) -> LawOfDemand:
 def monotone(curve: KernelCurve, prices: ArrayLike | None = None) -> PiecewiseLinearCurve:
     """The nearest falling schedule: least-squares projection of the curve at `prices` on falling sequences.
 
-    `prices` are distinct and default to the knots. Isotonic regression by its min-max formula,
+    `prices` default to the knots; repeated ones count once. Isotonic regression by its min-max formula,
     f_i = min_{j<=i} max_{k>=i} mean(f_j, ..., f_k) (Barlow et al. 1972), so it is differentiable almost everywhere;
     O(n^2) memory. Straight lines join the values.
     """
-    knots = jnp.sort(curve.basis.knots if prices is None else jnp.asarray(prices, curve.values.dtype))
+    knots = curve.basis.knots if prices is None else number("prices")(prices)
+    knots = jnp.unique(knots) if is_concrete(knots) else jnp.sort(knots)
     values = curve(knots)
     sums = jnp.concatenate([jnp.zeros(1, values.dtype), jnp.cumsum(values)])
     i = jnp.arange(values.shape[0])
@@ -89,7 +91,8 @@ def tune(
     Minimises over logarithms by BFGS (Optimistix) from `starts` multiples of the given ridge, and keeps
     the best. The fit depends on variance / ridge alone, so variances stay as given.
     """
-    prices, quantities = (jnp.asarray(v, jnp.result_type(float)) for v in (prices, quantities))
+    prices, quantities = number("prices")(prices), number("quantities")(quantities)
+    require_positive("ridge", jnp.asarray(ridge))
     KernelCurve.fit(prices, quantities, kernel, ridge)  # refuses bad input before any search
     is_scale = _lengthscales(kernel)
     free, fixed = eqx.partition(kernel, is_scale)

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from dcg_econ._errors import require_positive
+from dcg_econ._errors import InputError, require_positive
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 
@@ -192,6 +192,9 @@ class Constant(AbstractMonomial):
 
     variance: Array = eqx.field(converter=_number, default=1.0)
 
+    def __check_init__(self):
+        require_positive("variance", self.variance)
+
     def weights(self):
         return self.variance[None]
 
@@ -200,6 +203,9 @@ class Linear(AbstractMonomial):
     """v x y: a slope with prior variance v, and no intercept (add `Constant`)."""
 
     variance: Array = eqx.field(converter=_number, default=1.0)
+
+    def __check_init__(self):
+        require_positive("variance", self.variance)
 
     def weights(self):
         return jnp.stack([jnp.zeros_like(self.variance), self.variance])
@@ -211,6 +217,12 @@ class Polynomial(AbstractMonomial):
     degree: int = eqx.field(static=True, default=2)
     offset: Array = eqx.field(converter=_number, default=1.0)
     variance: Array = eqx.field(converter=_number, default=1.0)
+
+    def __check_init__(self):
+        if not isinstance(self.degree, int) or self.degree < 1:
+            raise InputError("degree", f"{self.degree!r}", "give a whole number of 1 or more")
+        require_positive("offset", self.offset)
+        require_positive("variance", self.variance)
 
     def weights(self):
         n = self.degree

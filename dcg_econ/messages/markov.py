@@ -14,23 +14,27 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import lineax as lx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from dcg_econ.messages.basis import AbstractBasis
 from dcg_econ.messages.kernels import Matern12
 
 
 class MarkovBasis(AbstractBasis):
-    """Matern12 on strictly increasing knots; the coefficients of a curve are its fitted values at the knots."""
+    """Matern12 on distinct knots in any order; a curve's coefficients are its fitted values at the sorted knots."""
 
     knots: Float[Array, " n"]
     kernel: Matern12
     ridge: Float[Array, ""]
+    order: Int[Array, " n"]
+    sorted_knots: Float[Array, " n"]
     operator: lx.TridiagonalLinearOperator
 
     def __init__(self, knots, kernel, ridge):
         self.knots, self.kernel, self.ridge = knots, kernel, ridge
-        steps = jnp.diff(knots) / kernel.lengthscale
+        self.order = jnp.argsort(knots)
+        self.sorted_knots = knots[self.order]
+        steps = jnp.diff(self.sorted_knots) / kernel.lengthscale
         decay, gap = jnp.exp(-steps), -jnp.expm1(-2 * steps)
         inner = decay**2 / gap
         diagonal = 1 + jnp.pad(inner, (0, 1)) + jnp.pad(inner, (1, 0))
@@ -41,8 +45,12 @@ class MarkovBasis(AbstractBasis):
     def _solve(self, vector):
         return lx.linear_solve(self.operator, vector, lx.Tridiagonal(), throw=False).value
 
+    def _as_given(self, values):
+        """From the order of the sorted knots to that of the knots as given."""
+        return jnp.zeros_like(values).at[self.order].set(values)
+
     def fit(self, values):
-        return self._solve(values)
+        return self._solve(values[self.order])
 
     def value(self, coefficients, price):
         return _everywhere(self._bridge, coefficients, price)
@@ -59,15 +67,18 @@ class MarkovBasis(AbstractBasis):
     def influence(self, price):
         # f(p) = r(p) . f with r sparse, f = (I + ridge T)^-1 y, and the matrix is symmetric: h = (I + ridge T)^-1 r.
         row = jax.grad(self._bridge)(jnp.zeros_like(self.knots), price)
-        return self._solve(row)
+        return self._as_given(self._solve(row))
 
     def leverage(self):
-        return _tridiagonal_inverse_diagonal(self.operator.diagonal, self.operator.upper_diagonal)
+        return self._as_given(_tridiagonal_inverse_diagonal(self.operator.diagonal, self.operator.upper_diagonal))
+
+    def loo(self, coefficients, values):
+        return (values - self._as_given(coefficients)) / (1 - self.leverage())
 
     def _segment(self, price):
         """The knot i to the left of `price` (clipped), and the step sizes of (3) in lengthscales."""
-        i = jnp.clip(jnp.searchsorted(self.knots, price, side="right") - 1, 0, self.knots.shape[0] - 2)
-        left, right = self.knots[i], self.knots[i + 1]
+        i = jnp.clip(jnp.searchsorted(self.sorted_knots, price, side="right") - 1, 0, self.sorted_knots.shape[0] - 2)
+        left, right = self.sorted_knots[i], self.sorted_knots[i + 1]
         # `where` keeps the derivative 1 at the knots, where `clip` would halve it.
         inside = jnp.where(price < left, left, jnp.where(price > right, right, price))
         scale = self.kernel.lengthscale
@@ -75,7 +86,7 @@ class MarkovBasis(AbstractBasis):
 
     def _bridge(self, values, price):
         i, to_left, to_right, step = self._segment(price)
-        first, last = self.knots[0], self.knots[-1]
+        first, last = self.sorted_knots[0], self.sorted_knots[-1]
         beyond = jnp.where(price < first, first - price, 0) + jnp.where(price > last, price - last, 0)
         # sinh(u)/sinh(s) with u <= s, in a form that cannot overflow.
         left = jnp.exp(to_right - step) * jnp.expm1(-2 * to_right) / jnp.expm1(-2 * step)
@@ -85,7 +96,7 @@ class MarkovBasis(AbstractBasis):
     def _area(self, values, price):
         """The integral from the first knot to `price`."""
         scale = self.kernel.lengthscale
-        steps = jnp.diff(self.knots) / scale
+        steps = jnp.diff(self.sorted_knots) / scale
         whole = jnp.pad(jnp.cumsum(scale * jnp.tanh(steps / 2) * (values[:-1] + values[1:])), (1, 0))
         i, to_left, to_right, step = self._segment(price)
         # cosh(s) - cosh(u) over sinh(s), s = step and u the distance to the right knot; and cosh(u) - 1 for the other.
@@ -94,7 +105,7 @@ class MarkovBasis(AbstractBasis):
         )
         right = jnp.exp(to_left - step) * jnp.expm1(-to_left) ** 2 / -jnp.expm1(-2 * step)
         part = scale * (values[i] * left + values[i + 1] * right)
-        before, after = jnp.maximum(self.knots[0] - price, 0), jnp.maximum(price - self.knots[-1], 0)
+        before, after = jnp.maximum(self.sorted_knots[0] - price, 0), jnp.maximum(price - self.sorted_knots[-1], 0)
         tails = values[0] * jnp.expm1(-before / scale) - values[-1] * jnp.expm1(-after / scale)
         return whole[i] + part + scale * tails
 

@@ -63,6 +63,11 @@ def test_prior_parameters_have_derivatives_too():
     assert float(found["values.high"]) == pytest.approx(float(both[0] - both[1]) / (2 * h), abs=DIFFERENCES)
 
 
+def test_evidence_has_no_derivative_and_says_so():
+    with pytest.raises(dcg.InputError, match="not differentiated"):
+        dcg.sensitivity(market(*AT), lambda eq: eq.stability)
+
+
 def test_the_frame_is_readable():
     found = dcg.sensitivity(market(*AT), lambda eq: eq.efficiency)
     frame = found.to_frame()

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -40,8 +43,8 @@ def test_unequal_curvatures_are_klemperer_and_meyer(b):
 
 
 def test_supply_functions_and_their_derivative():
-    # Firms with marginal cost c q sell to demand of slope b: supply -A, values 0, everything bought negative.
-    market = CurveMarket(curvature=jnp.ones(3), values=0.0, supply=-2.0, outside_slope=1.0)
+    # Firms with marginal cost c q sell to demand of slope 1 and choke price 2: values 0, everything bought negative.
+    market = CurveMarket(curvature=jnp.ones(3), values=0.0, outside_slope=1.0, outside_price=2.0)
     slope = dcg.sensitivity(market, lambda eq: eq.strategies.slope, strategies=dcg.ProportionalDemand(1.0))
     assert float(slope.value) == pytest.approx(oracle.supply_function_slope(3, 1.0, 1.0), abs=CLOSED)
     assert float(slope.value) == pytest.approx(0.70710678, abs=1e-8)
@@ -49,8 +52,9 @@ def test_supply_functions_and_their_derivative():
     eq = dcg.solve(market)
     outcome = market.outcome(market.reports(eq.strategies, market.sample_types(jax.random.key(0))))
     assert float(outcome.price) > 0 and float(jnp.max(outcome.quantities)) < 0
-    # Clearing: firms' supply equals demand A - b p.
+    # Clearing: firms' supply equals demand 2 - p.
     assert float(jnp.sum(outcome.quantities)) == pytest.approx(-2.0 + float(outcome.price), abs=CLOSED)
+    assert 0.99 < float(eq.efficiency) < 1
 
 
 def test_the_share_auction_price():
@@ -180,3 +184,94 @@ def test_a_lane_that_fails_leaves_the_others_whole():
     assert np.isnan(found["outside_slope"][0]) and np.isfinite(found["outside_slope"][1:]).all()
     alone = dcg.sensitivity(CurveMarket(curvature=jnp.ones(2), outside_slope=0.5), lambda eq: eq.efficiency)
     assert float(found["outside_slope"][1]) == pytest.approx(float(alone["outside_slope"]), abs=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e3, 1e6])
+def test_clearing_does_not_depend_on_the_unit_of_quantity(unit):
+    knots = jnp.linspace(2.0, 5.0, 12)
+    basis = dcg.kernel_basis(knots, dcg.Constant(10.0) + dcg.Linear(10.0) + dcg.Matern52(3.0), 1e-4)
+    curves = dcg.KernelCurve.on(basis, unit * jnp.stack([3 - knots, 4 - knots - 0.05 * knots**2, 3.5 - 1.3 * knots]))
+    market = CurveMarket(jnp.ones(3) / unit, values=dcg.Uniform(3.0, 4.0), price_bounds=(2.0, 5.0))
+
+    def settle(supply):
+        types = market.sample_types(jax.random.key(0))._replace(supply=supply)
+        outcome = market.outcome(market.handed_in(curves, types))
+        return outcome.cleared, jnp.sum(outcome.quantities) - supply
+
+    cleared, left = jax.vmap(settle)(unit * jnp.linspace(-6.0, 1.0, 200))
+    assert cleared.all()
+    np.testing.assert_allclose(left, 0, atol=1e-8 * unit)
+
+
+def test_order_books_with_kinks_and_flat_pieces_clear():
+    rng = np.random.default_rng(4)
+    steps = rng.exponential(size=(100, 3, 7)) * (rng.uniform(size=(100, 3, 7)) < 0.5)
+    falls = np.concatenate([np.zeros((100, 3, 1)), np.cumsum(steps, -1)], -1)
+    values = 1 + rng.normal(size=(100, 3, 1)) - falls
+    market = CurveMarket(jnp.ones(3), price_bounds=(-1.0, 1.0))
+    types = market.sample_types(jax.random.key(0))
+
+    def settle(values):
+        book = dcg.PiecewiseLinearCurve(jnp.linspace(-1.0, 1.0, 8), values)
+        outcome = market.outcome(market.handed_in(book, types))
+        return outcome.cleared, jnp.sum(outcome.quantities)
+
+    crosses = (values[..., 0].sum(1) > 0) & (values[..., -1].sum(1) < 0)
+    cleared, left = jax.vmap(settle)(jnp.asarray(values))
+    assert 20 < crosses.sum() < 100
+    np.testing.assert_array_equal(np.asarray(cleared), crosses)
+    np.testing.assert_allclose(np.asarray(left)[crosses], 0, atol=1e-8)
+
+
+def test_equilibria_are_found_however_unequal_the_traders():
+    rng = np.random.default_rng(1)
+    curvatures = jnp.asarray(np.exp(1.5 * rng.normal(size=(200, 3))))
+    eqs = eqx.filter_jit(eqx.filter_vmap(lambda c: dcg.solve(CurveMarket(curvature=c))))(curvatures)
+    assert eqs.converged.all()
+    for i in range(0, 200, 40):
+        target = oracle.unequal_slopes(np.asarray(curvatures[i]), 0.0)
+        np.testing.assert_allclose(eqs.strategies.slope[i], target, rtol=1e-7)
+    two = dcg.solve(CurveMarket(jnp.array([1.0, 1.5]), outside_slope=1e-3))
+    np.testing.assert_allclose(two.strategies.slope, oracle.unequal_slopes(np.array([1.0, 1.5]), 1e-3), rtol=1e-3)
+
+
+def test_an_equilibrium_without_outcomes_is_not_accepted():
+    with pytest.raises(dcg.EquilibriumError, match="widen `price_bounds`"):
+        dcg.solve(CurveMarket(jnp.ones(5), price_bounds=(-0.2, 0.2)))
+
+
+def test_shares_of_a_first_best_that_is_not_positive_are_refused():
+    with pytest.raises(dcg.EquilibriumError, match=r"expected first best is -0\.5"):
+        dcg.solve(CurveMarket(jnp.ones(3), values=0.0, supply=-2.0, outside_slope=1.0))
+
+
+@pytest.mark.parametrize(
+    "fields, name",
+    [
+        ({"curvature": "abc"}, "curvature"),
+        ({"curvature": jnp.ones((2, 5))}, "curvature"),
+        ({"curvature": jnp.ones(3), "values": (-1, 1)}, "values"),
+        ({"curvature": jnp.ones(3), "supply": jnp.ones(3)}, "supply"),
+        ({"curvature": jnp.ones(3), "outside_slope": jnp.ones(3)}, "outside_slope"),
+        ({"curvature": jnp.ones(3), "price_bounds": None}, "price_bounds"),
+    ],
+)
+def test_wrong_kinds_of_values_are_named(fields, name):
+    with pytest.raises(dcg.InputError, match=f"^{name}: "):
+        CurveMarket(**fields)
+
+
+def test_a_start_that_is_no_profile_of_these_players_is_refused():
+    with pytest.raises(dcg.InputError, match="strategies"):
+        dcg.solve(CurveMarket(jnp.ones(3)), dcg.ProportionalDemand(jnp.ones(4)))
+
+
+def test_single_precision_is_enough_for_ordinary_markets():
+    code = (
+        "import jax.numpy as jnp, dcg_econ as dcg\n"
+        "from dcg_econ.mechanisms import CurveMarket\n"
+        "eq = dcg.solve(CurveMarket(curvature=jnp.ones(5)))\n"
+        "print(eq.efficiency.dtype, abs(float(eq.efficiency) - 0.9375) < 1e-5)\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.split() == ["float32", "True"]

@@ -140,7 +140,7 @@ def test_the_inverse_inverts(market_data):
     curve = dcg.KernelCurve.fit(prices, 3 - prices, dcg.Matern52(2.0), 1e-6)
     for price in (0.4, 1.7, 2.6):
         assert float(curve.inverse(curve(price))) == pytest.approx(price, abs=1e-10)
-    with pytest.raises(dcg.InputError, match="quantity: not demanded"):
+    with pytest.raises(dcg.InputError, match="quantity: not crossed"):
         curve.inverse(50.0)
     affine = dcg.AffineCurve(jnp.asarray(3.0), jnp.asarray(-2.0))
     assert float(affine.inverse(affine(0.3))) == pytest.approx(0.3)
@@ -188,3 +188,46 @@ def test_a_matrix_that_is_not_positive_definite_is_refused():
 def test_least_squares_needs_as_many_prices_as_features():
     with pytest.raises(dcg.InputError, match="fewer distinct prices than features"):
         dcg.KernelCurve.fit(jnp.array([1.0, 1.0, 2.0]), jnp.zeros(3), dcg.Polynomial(3), 0.0)
+
+
+def test_matern12_keeps_the_order_of_the_data_also_under_jit(market_data):
+    prices, quantities = market_data
+    shuffle = np.random.default_rng(2).permutation(30)
+    straight = dcg.KernelCurve.fit(prices, quantities, dcg.Matern12(0.7), RIDGE)
+    mixed = dcg.KernelCurve.fit(prices[shuffle], quantities[shuffle], dcg.Matern12(0.7), RIDGE)
+    at = jnp.asarray(1.3)
+    np.testing.assert_allclose(mixed.loo_residuals(), straight.loo_residuals()[shuffle], atol=1e-12)
+    np.testing.assert_allclose(mixed.fitted(), straight.fitted()[shuffle], atol=1e-12)
+    np.testing.assert_allclose(mixed.basis.influence(at), straight.basis.influence(at)[shuffle], atol=1e-12)
+    jitted = jax.jit(lambda p, q: dcg.KernelCurve.fit(p, q, dcg.Matern12(0.7), RIDGE)(1.3))
+    assert float(jitted(prices[shuffle], quantities[shuffle])) == pytest.approx(float(straight(1.3)), abs=1e-12)
+
+
+def test_leave_one_out_holds_down_to_no_ridge(market_data):
+    prices, quantities = market_data
+    kernel = dcg.Matern32(0.2)
+    closed = dcg.KernelCurve.fit(prices, quantities, kernel, 0.0).loo_residuals()
+    keep = np.arange(30) != 11
+    refit = dcg.KernelCurve.fit(prices[keep], quantities[keep], kernel, 0.0)
+    assert float(closed[11]) == pytest.approx(quantities[11] - float(refit(prices[11])), abs=1e-8)
+
+
+def test_rising_curves_have_inverses_and_batches_are_refused():
+    x = np.linspace(0, 3, 10)
+    rising = dcg.KernelCurve.fit(x, x, dcg.Matern52(), 1e-9)
+    assert float(rising.inverse(1.0)) == pytest.approx(1.0, abs=1e-5)  # the ridge
+    assert np.isnan(jax.jit(lambda q: rising.inverse(q))(99.0))
+    with pytest.raises(dcg.InputError, match=r"jax\.vmap"):
+        dcg.KernelCurve.on(rising.basis, jnp.stack([jnp.asarray(x)] * 2)).inverse(1.0)
+
+
+def test_curves_add_under_jit_and_in_sums(market_data):
+    prices, quantities = market_data
+    curve = dcg.KernelCurve.fit(prices, quantities, dcg.Matern52(0.7), RIDGE)
+    assert float(jax.jit(lambda a, b: (a + b)(1.0))(curve, curve)) == pytest.approx(2 * float(curve(1.0)))
+    assert float(sum([curve, curve])(1.0)) == pytest.approx(2 * float(curve(1.0)))
+
+
+def test_a_negative_variance_is_refused():
+    with pytest.raises(dcg.InputError, match="variance"):
+        dcg.Constant(-1.0)
