@@ -134,6 +134,8 @@ class _Bars:
         self.bars[name] = bar
         bar.set_postfix_str(text, refresh=False)
         bar.update(done - bar.n)
+        if done >= total:
+            bar.close()
 
 
 def _refuse(error: Exception) -> None:
