@@ -45,10 +45,7 @@ def robustness_table(robustness: pd.DataFrame) -> Table:
         row=[f"{REPORTS[row.report]}, {row.buyers} buyers" for row in robustness.itertuples()],
         column=[f"fringe {100 * row.fringe_share:.0f}%" for row in robustness.itertuples()],
     )
-    wide = frame.pivot(index="row", columns="column", values="cell")
-    wide = wide.loc[list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))]
-    wide.index.name = "Message and number of buyers"
-    wide.columns.name = None
+    wide = _wide(frame, "Message and number of buyers")
     notes = (
         "Cells: mean price below competitive in percent, and in brackets the surplus lost in percent of first best, at "
         "Nash. Columns: share of the demand slope that belongs to price takers. Price < 0: linear theory has the seller "
@@ -65,10 +62,7 @@ def spread_table(spread: pd.DataFrame) -> Table:
         row=[REPORTS[row.report] for row in spread.itertuples()],
         column=[f"values within ±{100 * row.spread:.0f}%" for row in spread.itertuples()],
     )
-    wide = frame.pivot(index="row", columns="column", values="cell")
-    wide = wide.loc[list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))]
-    wide.index.name = "Message"
-    wide.columns.name = None
+    wide = _wide(frame, "Message")
     notes = (
         "Cells as in the table of numbers of buyers. Columns: private values around the common value, of the price.",
     )
@@ -77,3 +71,11 @@ def spread_table(spread: pd.DataFrame) -> Table:
 
 def _cell(markdown: float, loss: float) -> str:
     return "price < 0" if markdown > 100 else f"{markdown:.1f} ({loss:.2f})"
+
+
+def _wide(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Texts `cell` by `row` and `column`, in the order in which these first occur; `name` heads the rows."""
+    wide = frame.pivot(index="row", columns="column", values="cell")
+    wide = wide.loc[list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))]
+    wide.index.name, wide.columns.name = name, None
+    return wide

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -47,13 +46,3 @@ def require_positive(field: str, values: Any, strict: bool = True) -> None:
     if np.any(numbers <= 0) if strict else np.any(numbers < 0):
         bound = "above zero" if strict else "zero or more"
         raise InputError(field, f"found {numbers.min():g}", f"give numbers {bound}")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A clause that names the known name nearest to `name`, and all of them."""
-    import difflib
-
-    options = sorted(known)
-    close = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
-    hint = f"did you mean `{close[0]}`? " if close else ""
-    return f"{hint}known: {', '.join(options)}"

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from dcg_econ._names import nearest
+
 CATALOG = Path(__file__).resolve().parent / "catalog"
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -103,14 +105,7 @@ def _find(name: str | Path) -> Path:
         return path
     if path.suffix == ".toml":
         raise SpecificationError(f"{name}: no such file; known studies: {', '.join(known)}")
-    raise SpecificationError(f"{name}: no such study; {_nearest(str(name), known)}")
-
-
-def _nearest(name: str, known: Any) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return (f"did you mean `{close[0]}`? " if close else "") + f"known: {', '.join(sorted(known))}"
+    raise SpecificationError(f"{name}: no such study; {nearest(str(name), known)}")
 
 
 def _sentence(file: str, error: Any) -> str:
@@ -118,7 +113,7 @@ def _sentence(file: str, error: Any) -> str:
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
     match error["type"]:
         case "extra_forbidden":
-            return f"{file}: {where}: unknown key; {_nearest(str(error['loc'][-1]), _keys_at(error['loc'][:-1]))}"
+            return f"{file}: {where}: unknown key; {nearest(str(error['loc'][-1]), _keys_at(error['loc'][:-1]))}"
         case "missing":
             return f"{file}: {where}: missing; add it"
         case "literal_error":

@@ -106,9 +106,6 @@ class CurveMarket(AbstractMarket):
     def admissible(self, profile):
         return jnp.all(jnp.asarray(profile.slope) * self.curvature > 1e-6)
 
-    def settled(self, outcome):
-        return outcome.cleared
-
     def interim_payoff(self, profile, player, types, report):
         # The report is a perfectly elastic schedule at a price: it takes whatever the others leave there. One such
         # price for every state of the world is all that any schedule can achieve, so the gain is ex post.

@@ -83,6 +83,9 @@ class AbstractMarket(AbstractMechanism):
         nodes = jnp.concatenate([mean + steps, mean - steps])
         return MarketTypes(nodes[:, :n], nodes[:, n]), jnp.full(2 * n + 2, 1 / (2 * n + 2), mean.dtype)
 
+    def settled(self, outcome):
+        return outcome.cleared
+
     def payoffs(self, types, outcome):
         q = outcome.quantities
         return (types.values - outcome.price) * q - 0.5 * self.curvature * q**2

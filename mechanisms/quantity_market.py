@@ -72,9 +72,6 @@ class QuantityMarket(AbstractMarket):
     def admissible(self, profile):
         return jnp.all(jnp.asarray(profile.weight) > 0)
 
-    def settled(self, outcome):
-        return outcome.cleared
-
     def interim_payoff(self, profile, player, types, report):
         mean = self._mean_quantities(profile, types.supply)
         price = self._price(jnp.sum(mean) - mean[player] + report, types.supply)

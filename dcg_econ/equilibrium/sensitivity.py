@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from dcg_econ._errors import InputError, is_concrete, nearest
+from dcg_econ._errors import InputError, is_concrete
+from dcg_econ._names import nearest
 from dcg_econ.equilibrium.result import Equilibrium
 from dcg_econ.equilibrium.solve import solve
 from dcg_econ.mechanism import AbstractMechanism

@@ -25,13 +25,9 @@ import numpy as np
 from jaxtyping import Array
 
 from dcg_econ._errors import InputError, require_positive
+from dcg_econ.priors import number
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
-
-
-def _number(value) -> Array:
-    """A floating-point array: hyperparameters are arrays, so that they are differentiable and never recompile."""
-    return jnp.asarray(value, dtype=jnp.result_type(float))
 
 
 class AbstractKernel(eqx.Module):
@@ -96,8 +92,8 @@ class AbstractStationary(AbstractKernel):
 class SquaredExponential(AbstractStationary):
     """v exp(-d^2 / 2 l^2): very smooth curves."""
 
-    lengthscale: Array = eqx.field(converter=_number, default=1.0)
-    variance: Array = eqx.field(converter=_number, default=1.0)
+    lengthscale: Array = eqx.field(converter=number("lengthscale"), default=1.0)
+    variance: Array = eqx.field(converter=number("variance"), default=1.0)
 
     def shape(self, d):
         return jnp.exp(-0.5 * d**2)
@@ -114,8 +110,8 @@ class SquaredExponential(AbstractStationary):
 class Matern12(AbstractStationary):
     """v exp(-|d| / l): rough curves, fitted in O(n) on sorted prices."""
 
-    lengthscale: Array = eqx.field(converter=_number, default=1.0)
-    variance: Array = eqx.field(converter=_number, default=1.0)
+    lengthscale: Array = eqx.field(converter=number("lengthscale"), default=1.0)
+    variance: Array = eqx.field(converter=number("variance"), default=1.0)
 
     def shape(self, d):
         return jnp.exp(-jnp.abs(d))
@@ -130,8 +126,8 @@ class Matern12(AbstractStationary):
 class Matern32(AbstractStationary):
     """v (1 + sqrt3 |d|/l) exp(-sqrt3 |d|/l): once differentiable curves."""
 
-    lengthscale: Array = eqx.field(converter=_number, default=1.0)
-    variance: Array = eqx.field(converter=_number, default=1.0)
+    lengthscale: Array = eqx.field(converter=number("lengthscale"), default=1.0)
+    variance: Array = eqx.field(converter=number("variance"), default=1.0)
 
     def shape(self, d):
         r = math.sqrt(3) * jnp.abs(d)
@@ -148,8 +144,8 @@ class Matern32(AbstractStationary):
 class Matern52(AbstractStationary):
     """v (1 + sqrt5 |d|/l + 5 d^2 / 3 l^2) exp(-sqrt5 |d|/l): twice differentiable curves."""
 
-    lengthscale: Array = eqx.field(converter=_number, default=1.0)
-    variance: Array = eqx.field(converter=_number, default=1.0)
+    lengthscale: Array = eqx.field(converter=number("lengthscale"), default=1.0)
+    variance: Array = eqx.field(converter=number("variance"), default=1.0)
 
     def shape(self, d):
         r = math.sqrt(5) * jnp.abs(d)
@@ -190,7 +186,7 @@ class AbstractMonomial(AbstractKernel):
 class Constant(AbstractMonomial):
     """v: an intercept with prior variance v."""
 
-    variance: Array = eqx.field(converter=_number, default=1.0)
+    variance: Array = eqx.field(converter=number("variance"), default=1.0)
 
     def __check_init__(self):
         require_positive("variance", self.variance)
@@ -202,7 +198,7 @@ class Constant(AbstractMonomial):
 class Linear(AbstractMonomial):
     """v x y: a slope with prior variance v, and no intercept (add `Constant`)."""
 
-    variance: Array = eqx.field(converter=_number, default=1.0)
+    variance: Array = eqx.field(converter=number("variance"), default=1.0)
 
     def __check_init__(self):
         require_positive("variance", self.variance)
@@ -215,8 +211,8 @@ class Polynomial(AbstractMonomial):
     """v (x y + offset)^degree: polynomials up to `degree`."""
 
     degree: int = eqx.field(static=True, default=2)
-    offset: Array = eqx.field(converter=_number, default=1.0)
-    variance: Array = eqx.field(converter=_number, default=1.0)
+    offset: Array = eqx.field(converter=number("offset"), default=1.0)
+    variance: Array = eqx.field(converter=number("variance"), default=1.0)
 
     def __check_init__(self):
         if not isinstance(self.degree, int) or self.degree < 1:
