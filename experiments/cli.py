@@ -1,146 +1,223 @@
-"""The command line. Heavy imports happen inside the commands, so that help answers at once."""
+"""The command line. Heavy imports happen inside the commands, so that help answers at once.
+
+Exit codes: 0 done; 1 a cell failed, no equilibrium, or a replication differs; 2 wrong input; 3 the folder is in use;
+4 stopped before the end (full disk, lost scheduler); 130 interrupted.
+"""
 
 from __future__ import annotations
 
-import sys
-import time
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Differentiable communication games for economics.")
+OK, FAILED, BAD_INPUT, BUSY, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+_CODES = (
+    "Exit codes: 0 done, 1 a cell failed or a result differs, 2 wrong input, 3 the folder is in use, "
+    "4 stopped before the end, 130 interrupted."
+)
 
-FAILED, BAD_INPUT = 1, 2
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Differentiable communication games for economics.",
+    epilog=_CODES,
+)
+
+StudyName = Annotated[str, typer.Argument(help="A study of the catalogue, or the path of a TOML file.")]
+Folder = Annotated[Path, typer.Argument(help="A folder of results.")]
 
 
 @app.command("list")
 def list_() -> None:
-    """Lists the studies that come with the package."""
+    """Lists the studies that come with the package, and the mechanisms."""
     from dcg_econ.experiments.specification import catalog, load
 
+    typer.echo("Studies (dcg-econ run NAME):")
     for name in catalog():
-        typer.echo(f"{name:<20} {load(name).title}")
+        typer.echo(f"  {name:<20} {load(name).title}")
+    from dcg_econ.experiments.solving import mechanism_lines
+
+    typer.echo("Mechanisms (dcg-econ solve NAME):")
+    for line in mechanism_lines():
+        typer.echo(f"  {line}")
+
+
+@app.command()
+def show(
+    study: StudyName,
+    schema: Annotated[bool, typer.Option("--schema", help="The JSON schema of specifications, for editors.")] = False,
+) -> None:
+    """Shows a study's treatments, cells, hypotheses and settings, without running it."""
+    with _errors():
+        if schema:
+            from dcg_econ.experiments.schema import json_schema
+
+            typer.echo(json.dumps(json_schema(), indent=2))
+            return
+        from dcg_econ.experiments.showing import described
+
+        typer.echo(described(study))
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("my_study.toml"),
+) -> None:
+    """Writes a commented starter specification."""
+    from dcg_econ.experiments.specification import SpecificationError
+
+    with _errors():
+        if path.suffix != ".toml":
+            raise SpecificationError(f"{path}: give a name that ends in .toml")
+        text = (Path(__file__).parent / "starter.toml").read_text(encoding="utf-8")
+        try:
+            with open(path, "x", encoding="utf-8", newline="\n") as file:
+                file.write(text.replace("my_study.toml", path.name))
+        except FileExistsError:
+            raise SpecificationError(f"{path} is there already; choose another name") from None
+        except OSError as error:
+            raise SpecificationError(f"{path}: cannot be written: {error.strerror}") from None
+        typer.echo(f"wrote {path}; run it with: dcg-econ run {path}")
 
 
 @app.command()
 def run(
-    study: Annotated[str, typer.Argument(help="A study of the catalogue, or the path of a TOML file.")],
+    study: StudyName,
     out: Annotated[Path | None, typer.Option(help="Folder of the results. [default: results/STUDY]")] = None,
     short: Annotated[bool, typer.Option("--short", help="Two sessions of 60 steps: does it run?")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Dask workers on this machine.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that exists.")] = None,
+    scheduler_file: Annotated[Path | None, typer.Option(help="Its scheduler file.")] = None,
+    retries: Annotated[int, typer.Option(min=0, max=100, help="Further attempts at a cell after an exception.")] = 1,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, help="Seconds between checkpoints of a long training.")
+    ] = 30,
 ) -> None:
-    """Runs a study, writes its data and its report."""
-    from dcg_econ.experiments.specification import SpecificationError, load
-    from dcg_econ.experiments.store import StoreError, check_folder
+    """Runs a study, or what is missing of it, and writes its data and its report."""
+    with _errors():
+        from dcg_econ.experiments.running import Where, run_study
 
-    try:
-        specification = load(study)
         folder = out or Path("results") / Path(study).stem
-        check_folder(folder)
-    except (SpecificationError, StoreError) as error:
-        _refuse(error)
-    if short:
-        specification = specification.short()
-    _prepare_jax()
-    from dcg_econ.experiments.report import make_report
-    from dcg_econ.experiments.store import commit, hardware, versions, write_results
-    from dcg_econ.experiments.study import run_study
-
-    start = time.perf_counter()
-    with _Bars(quiet) as bars:
-        frames, facts = run_study(specification, bars.update)
-    settings = _settings(specification) | {"seconds": round(time.perf_counter() - start, 1)}
-    manifest = facts | {
-        "title": specification.title,
-        "question": specification.question,
-        "specification": specification.model_dump(),
-        "settings": settings,
-        "versions": versions(),
-        "hardware": hardware(),
-        "commit": commit(),
-    }
-    write_results(folder, frames, manifest)
-    page = make_report(folder)
-    cells = frames["cells"]
-    poor = cells[cells["unconverged"] > 0]
-    typer.echo(f"{len(cells)} cells, {len(poor)} with sessions that did not converge")
-    for row in poor.itertuples():
-        typer.echo(f"  {row.cell}: {row.warnings}")
-    typer.echo(f"report: {page}")
+        where = Where(workers, scheduler, scheduler_file)
+        failed = run_study(study, folder, where, short, quiet, retries, checkpoint_every)
+    if failed:
+        raise typer.Exit(FAILED)
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="A folder of results.")]) -> None:
-    """Writes the report of stored results again."""
-    from dcg_econ.experiments.store import StoreError
+def status(folder: Folder) -> None:
+    """Says which cells of a study are done, failed or missing."""
+    with _errors():
+        from dcg_econ.experiments.showing import status_lines
 
-    try:
+        for line in status_lines(folder):
+            typer.echo(line)
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Writes the report of stored results again."""
+    with _errors():
         from dcg_econ.experiments.report import make_report
 
         typer.echo(f"report: {make_report(folder)}")
-    except StoreError as error:
-        _refuse(error)
 
 
-def _settings(specification) -> dict[str, str]:
-    """The specification in flat rows, and the precision."""
-    flat = {}
-    for key, value in specification.model_dump(exclude={"title", "question", "treatments"}).items():
-        for name, entry in value.items() if isinstance(value, dict) else [(None, value)]:
-            flat[f"{key}.{name}" if name else key] = str(entry)
-    flat["treatments"] = str(len(specification.treatments))
-    return flat | {"precision": "float64"}
+@app.command()
+def solve(
+    mechanism: Annotated[str, typer.Argument(help="A mechanism, e.g. curve_market; `dcg-econ list` names them.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter, as in TOML: --set 'curvature=[0.5, 1, 2]'.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Solves a mechanism for its equilibrium, with the derivatives of welfare and efficiency in every parameter."""
+    with _errors():
+        _prepare_jax()
+        from dcg_econ.experiments.solving import solved
+
+        text = solved(mechanism, set_ or [], as_json)
+        typer.echo(text)
+
+
+@app.command()
+def export(
+    folder: Folder,
+    to: Annotated[Path, typer.Option(help="The file to write: .csv or .dta.")],
+    otree: Annotated[bool, typer.Option("--otree", help="Columns as in an oTree export of one app (CSV).")] = False,
+) -> None:
+    """Writes the panel for other programs: CSV with a codebook, Stata with labels, or oTree-shaped CSV."""
+    with _errors():
+        from dcg_econ.experiments.showing import exported
+
+        for path in exported(folder, to, otree):
+            typer.echo(f"wrote {path}")
+
+
+@app.command()
+def replicate(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="Folder of the new results. [default: FOLDER-again]")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Runs a stored study anew in another folder and compares the panels cell by cell, bit for bit."""
+    with _errors():
+        from dcg_econ.experiments.running import replicate_study
+
+        same = replicate_study(folder, out or folder.with_name(f"{folder.name}-again"), quiet)
+    if not same:
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Turns what a user can mend into a sentence and an exit code; nothing else is hidden."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _refuse("interrupted: what is finished is kept, and the same command goes on", INTERRUPTED)
+    except Exception as error:
+        code = _code(error)
+        if code is None:
+            raise
+        _refuse(str(error), code)
+
+
+def _code(error: Exception) -> int | None:
+    """The exit code of an error that has a sentence for the user."""
+    from dcg_econ.experiments.specification import SpecificationError
+
+    if isinstance(error, SpecificationError):
+        return BAD_INPUT
+    names = [cls.__name__ for cls in type(error).__mro__]
+    codes = {
+        "BusyError": BUSY,
+        "StoppedError": STOPPED,
+        "WriteError": STOPPED,
+        "StoreError": BAD_INPUT,
+        "InputError": BAD_INPUT,
+        "EquilibriumError": FAILED,
+        "ClearingError": FAILED,
+    }
+    return next((codes[name] for name in names if name in codes), None)
 
 
 def _prepare_jax() -> None:
     """A program's own choices: 64-bit numbers, and compiled code kept between runs."""
-    import os
+    from dcg_econ.experiments.program import prepare
 
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    cache = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or Path.home() / ".cache" / "dcg_econ" / "jax")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return
-    jax.config.update("jax_compilation_cache_dir", str(cache))
+    prepare()
 
 
-class _Bars:
-    """One bar for each learned treatment; plain lines where there is no terminal."""
-
-    def __init__(self, quiet: bool):
-        self.quiet = quiet
-        self.bars: dict[str, Any] = {}
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for bar in self.bars.values():
-            bar.close()
-
-    def update(self, name: str, done: int, total: int, text: str) -> None:
-        if self.quiet:
-            return
-        if not sys.stderr.isatty():
-            print(f"{name}: step {done} of {total}, {text}", file=sys.stderr, flush=True)
-            return
-        from tqdm.auto import tqdm
-
-        bar = self.bars.setdefault(name, None) or tqdm(total=total, desc=name, unit="step")
-        self.bars[name] = bar
-        bar.set_postfix_str(text, refresh=False)
-        bar.update(done - bar.n)
-        if done >= total:
-            bar.close()
-
-
-def _refuse(error: Exception) -> None:
-    typer.echo(str(error), err=True)
-    raise typer.Exit(BAD_INPUT) from None
+def _refuse(text: str, code: int) -> None:
+    typer.echo(text, err=True)
+    raise typer.Exit(code) from None
 
 
 def main() -> None:

@@ -13,7 +13,9 @@ is converted to dollars and pounds. So day shocks enter through P_t and Q_t, and
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,9 +24,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dcg_econ.analysis import InstrumentalVariables
-from dcg_econ.experiments.specification import Market
+from dcg_econ.analysis import InstrumentalVariables, fulton_demand
+from dcg_econ.experiments.observe import MONEY, PRICE, QUANTITY, SLOPE
+from dcg_econ.experiments.scene import Units
+from dcg_econ.experiments.specification import Calibration
 from dcg_econ.mechanisms import CurveMarket, QuantityMarket
+from dcg_econ.mechanisms.market import AbstractMarket
 from dcg_econ.messages import KernelCurve, Matern52, monotone, standard_error, tune
 from dcg_econ.priors import Uniform
 
@@ -42,7 +47,7 @@ def fulton_data() -> pd.DataFrame:
 Number = float | jax.Array
 
 
-class Calibration(NamedTuple):
+class Calibrated(NamedTuple):
     """The normalised market of (1): all in units of the day's price and catch; numbers or arrays, so differentiable."""
 
     elasticity: Number
@@ -53,10 +58,10 @@ class Calibration(NamedTuple):
     buyers: int
 
 
-def calibrate(elasticity: Number, market: Market, fringe_share: Number | None = None) -> Calibration:
+def calibrate(elasticity: Number, market: Calibration, fringe_share: Number | None = None) -> Calibrated:
     """(1) in normalised units; `fringe_share` replaces that of `market`."""
     slope, share = jnp.abs(jnp.asarray(elasticity)), market.fringe_share if fringe_share is None else fringe_share
-    return Calibration(
+    return Calibrated(
         elasticity=elasticity,
         curvature=market.buyers / ((1 - share) * slope),
         fringe_slope=share * slope,
@@ -66,7 +71,7 @@ def calibrate(elasticity: Number, market: Market, fringe_share: Number | None = 
     )
 
 
-def _fields(c: Calibration) -> dict:
+def _fields(c: Calibrated) -> dict:
     return {
         "curvature": jnp.full(c.buyers, c.curvature),
         "values": Uniform(c.choke_price - c.spread, c.choke_price + c.spread),
@@ -76,14 +81,33 @@ def _fields(c: Calibration) -> dict:
     }
 
 
-def schedule_market(c: Calibration) -> CurveMarket:
+def schedule_market(c: Calibrated) -> CurveMarket:
     """The calibrated market when buyers report schedules."""
     return CurveMarket(**_fields(c), price_bounds=PRICE_BOUNDS)
 
 
-def quantity_market(c: Calibration) -> QuantityMarket:
+def quantity_market(c: Calibrated) -> QuantityMarket:
     """The calibrated market when buyers report one quantity each."""
     return QuantityMarket(**_fields(c))
+
+
+FORMS = {"curve_market": schedule_market, "quantity_market": quantity_market}
+
+
+@cache
+def estimated() -> InstrumentalVariables:
+    """Demand as estimated from the data."""
+    return fulton_demand(fulton_data())
+
+
+def calibrated_scene(document: Mapping[str, Any]) -> tuple[str, AbstractMarket, AbstractMarket, Units]:
+    """The market form's kind, that market, the market in schedules, and dollars and pounds of each market day."""
+    data = fulton_data()
+    c = calibrate(estimated().elasticity, Calibration.model_validate(document["calibration"]))
+    price, catch = data["avgprc"].to_numpy(float), data["totqty"].to_numpy(float)
+    scale = {PRICE: price, QUANTITY: catch, MONEY: price * catch, SLOPE: catch / price}
+    units = Units({"money": "$", "price": "$/lb", "quantity": "lb"}, scale)
+    return document["form"], FORMS[document["form"]](c), schedule_market(c), units
 
 
 def demand_curves(data: pd.DataFrame, estimate: InstrumentalVariables) -> tuple[pd.DataFrame, pd.DataFrame, dict]:

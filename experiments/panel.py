@@ -1,159 +1,132 @@
-"""From a profile to rows of the panel: one row per session x round x player."""
+"""From what happened to rows of the panel: one row per session x round x participant."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from dcg_econ.experiments.specification import Treatment
-from dcg_econ.mechanisms.market import AbstractMarket, MarketTypes
+from dcg_econ.experiments import observe
+from dcg_econ.experiments.codec import short_text
+from dcg_econ.experiments.conduct import Played
+from dcg_econ.experiments.scene import Record, Scene
+from dcg_econ.experiments.specification import Specification
 
 LABELS = {
+    "cell": "Cell (treatment at one point of the grid)",
     "session": "Session (independently trained group)",
-    "round": "Market day",
+    "round": "Round",
     "participant": "Participant",
     "role": "Role",
     "mechanism": "Mechanism",
     "treatment": "Treatment",
-    "type_value": "Private value, $/lb",
-    "report_slope": "Slope of the schedule at the price, lb per $/lb",
-    "quantity": "Quantity bought, lb",
-    "price": "Price, $/lb",
-    "payoff": "Payoff, $",
-    "welfare": "Surplus of everyone, $ per day",
-    "first_best": "First-best surplus, $ per day",
-    "nash_welfare": "Surplus in the Nash equilibrium in schedules, $ per day",
-    "competitive_price": "Competitive price, $/lb",
-    "supply": "Catch, lb",
+    "payoff": "Payoff, {money}",
+    "welfare": "Surplus of everyone, {money} per round",
+    "first_best": "First-best surplus, {money} per round",
+    "nash_welfare": "Surplus in the Nash equilibrium, {money} per round",
     "bits": "Information in the message, bits (not priced: missing)",
-    "regret": "Regret, one buyer's expected gain from the best deviation, share of first best",
+    "regret": "Regret, one player's expected gain from the best deviation, share of first best",
     "converged": "Converged",
     "agent_type": "Agent",
 }
-
-
-class Days(eqx.Module):
-    """Draws that all treatments share: values (S, T, N) in normalised units, and each day's price and catch (T,)."""
-
-    values: jax.Array
-    price: jax.Array
-    catch: jax.Array
-
-
-def draw_days(mechanism: AbstractMarket, sessions: int, price: Any, catch: Any, key: jax.Array) -> Days:
-    """Private values for every session and day; session s of a key does not depend on how many there are."""
-
-    def session(s):
-        keys = jax.random.split(jax.random.fold_in(key, s), len(price))
-        return jax.vmap(lambda k: mechanism.sample_types(k).values)(keys)
-
-    return Days(jax.vmap(session)(jnp.arange(sessions)), jnp.asarray(price), jnp.asarray(catch))
-
-
-@eqx.filter_jit
-def settle(mechanism: AbstractMarket, profile: Any, axes: Any, days: Days) -> dict[str, jax.Array]:
-    """Outcomes of every session and day in normalised units; `axes` says which leaves of `profile` go by session."""
-
-    def day(profile, values):
-        types = MarketTypes(values, jnp.ones(()))
-        reports = mechanism.reports(profile, types)
-        outcome = mechanism.outcome(reports)
-        schedules = getattr(reports, "schedules", None)
-        nothing = jnp.full(values.shape, jnp.nan)
-        return {
-            "price": outcome.price,
-            "quantity": outcome.quantities,
-            "outside_quantity": outcome.outside_quantity,
-            "payoff": mechanism.payoffs(types, outcome),
-            "welfare": mechanism.welfare(types, outcome),
-            "first_best": mechanism.first_best(types),
-            "competitive_price": mechanism.walras_price(values, types.supply),
-            "slope": nothing if schedules is None else schedules.slope(outcome.price),
-            "cleared": outcome.cleared,
-        }
-
-    def session(profile, values):
-        return jax.vmap(lambda v: day(profile, v))(values)
-
-    return eqx.filter_vmap(session, in_axes=(axes, 0))(profile, days.values)
+_FIXED = ("cell", "session", "round", "participant", "role", "mechanism", "treatment")
+_LAST = ("payoff", "welfare", "first_best", "nash_welfare", "bits", "regret", "converged", "agent_type")
 
 
 def frame(
-    treatment: Treatment,
-    mechanism: AbstractMarket,
-    days: Days,
-    settled: dict[str, jax.Array],
-    nash_welfare: np.ndarray,
-    regret: np.ndarray,
-    converged: np.ndarray,
+    name: str, document: Mapping[str, Any], scene: Scene, played: Played, record: Record, nash: np.ndarray
 ) -> pd.DataFrame:
-    """The rows of one treatment, in dollars and pounds: N buyers, the fringe and the seller for every session and day.
+    """The rows of one cell, in the panel's units; `nash` (S, T): welfare of the Nash benchmark."""
+    people = observe.participants(scene.mechanism)
+    labels = observe.columns(scene.mechanism)
+    first_best = np.asarray(record.first_best)
+    (sessions, rounds), count = first_best.shape, len(people.names)
+    shape = (sessions, rounds, count)
 
-    `nash_welfare` (S, T) normalised; `regret` and `converged` (S,).
-    """
-    get = {name: np.asarray(value) for name, value in settled.items()}
-    price, catch = np.asarray(days.price), np.asarray(days.catch)
-    money = (price * catch)[None, :]
-    values = np.asarray(days.values)
-    sessions, rounds, n = values.shape
-    b, r = float(mechanism.outside_slope), float(mechanism.outside_price)
-    fringe_payoff = 0.5 * b * (r - get["price"]) ** 2
-    empty = np.full((sessions, rounds, 1), np.nan)
+    def spread(values: Any, unit: str) -> np.ndarray:
+        values = np.asarray(values)
+        values = values[:, :, list(people.places)] if values.ndim == 3 else values[:, :, None]
+        if values.dtype.kind in "bi" and not unit:
+            return np.broadcast_to(values, shape).ravel()
+        scale = np.asarray(scene.units.of(unit))
+        return np.broadcast_to(values * (scale[None, :, None] if scale.ndim else scale), shape).ravel()
 
-    def players(buyers, fringe, seller):
-        return np.concatenate([buyers, np.asarray(fringe)[..., None], np.asarray(seller)[..., None]], axis=2).ravel()
+    def by_session(values: np.ndarray) -> np.ndarray:
+        return np.repeat(values, rounds * count)
 
-    def each(per_day):
-        return np.repeat(np.asarray(per_day).ravel(), n + 2)
-
-    def by_session(per_session):
-        return np.repeat(np.asarray(per_session), rounds * (n + 2))
-
-    lots = sessions * rounds
-    agent = "learned" if treatment.conduct == "learned" else "analytic"
-    cleared = get["cleared"] & np.asarray(converged, bool)[:, None]
-    day_price, day_catch = price[None, :, None], catch[None, :, None]
-    return pd.DataFrame(
-        {
-            "session": by_session(np.arange(sessions)),
-            "round": each(np.broadcast_to(np.arange(rounds), (sessions, rounds))),
-            "participant": np.tile([*(f"buyer {i + 1}" for i in range(n)), "fringe", "seller"], lots),
-            "role": np.tile(["buyer"] * n + ["fringe", "seller"], lots),
-            "mechanism": "curve_market" if treatment.report == "schedule" else "quantity_market",
-            "treatment": treatment.name,
-            "type_value": players(values * day_price, empty[..., 0], empty[..., 0]),
-            "report_slope": players(-get["slope"] * day_catch / day_price, empty[..., 0], empty[..., 0]),
-            "quantity": players(
-                get["quantity"] * day_catch,
-                get["outside_quantity"] * catch,
-                -np.broadcast_to(catch, (sessions, rounds)),
-            ),
-            "price": each(get["price"] * price),
-            "payoff": players(get["payoff"] * money[..., None], fringe_payoff * money, get["price"] * money),
-            "welfare": each(get["welfare"] * money),
-            "first_best": each(get["first_best"] * money),
-            "nash_welfare": each(nash_welfare * money),
-            "competitive_price": each(get["competitive_price"] * price),
-            "supply": each(np.broadcast_to(catch, (sessions, rounds))),
-            "bits": np.nan,
-            "regret": by_session(regret),
-            "converged": each(cleared),
-            "agent_type": np.where(np.tile([True] * n + [False, False], lots), agent, "analytic"),
-        }
-    )
+    found = {
+        "cell": name,
+        "session": by_session(np.arange(sessions)),
+        "round": np.tile(np.repeat(np.arange(rounds), count), sessions),
+        "participant": np.tile(people.names, sessions * rounds),
+        "role": np.tile(people.roles, sessions * rounds),
+        "mechanism": scene.kind,
+        "treatment": document["treatment"],
+    }
+    found |= {column: parameter(value) for column, value in parameter_columns(document["parameters"]).items()}
+    for column, values in record.columns.items():
+        unit = observe.MONEY if column == "payoff" else labels[column].unit if column in labels else ""
+        found[column] = spread(values, unit)
+    money = {"welfare": record.welfare, "first_best": first_best, "nash_welfare": nash}
+    found |= {column: spread(values, observe.MONEY) for column, values in money.items()}
+    found |= {
+        "bits": np.nan,
+        "regret": by_session(played.regret),
+        "converged": spread(np.asarray(record.settled) & played.converged[:, None], ""),
+        "agent_type": np.tile(np.where(people.strategic, played.agent_type, "analytic"), sessions * rounds),
+    }
+    table = pd.DataFrame(found)
+    middle = [column for column in table if column not in _FIXED + _LAST]
+    table = table[[*_FIXED, *middle, *_LAST]]
+    table.attrs["variable_labels"] = _labels(list(table), labels, scene.units.names, document["parameters"])
+    return table
 
 
-def join(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """All treatments in one panel, with a 0/1 column for each and labels in `attrs`."""
-    panel = pd.concat(frames, ignore_index=True)
-    names = list(dict.fromkeys(panel["treatment"]))
+def parameter_columns(point: Mapping[str, Any]) -> dict[str, Any]:
+    """The panel's columns for a point of the grid; `values.high` is `values_high`, and `supply`, a column, `grid_supply`."""
+    taken = {*LABELS, "price", "quantity", "supply", "competitive_price", "type_value", "report_slope"}
+    names = {key: key.replace(".", "_") for key in point}
+    return {f"grid_{name}" if name in taken else name: point[key] for key, name in names.items()}
+
+
+def parameter(value: Any) -> float | str:
+    """A value of the grid as a column holds it: a number, or a short text."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else short_text(value)
+
+
+def _labels(
+    names: Sequence[str], known: Mapping[str, observe.Column], units: Mapping[str, str], point: Mapping
+) -> dict:
+    texts = LABELS | {name: column.label for name, column in known.items()}
+    texts |= {name: f"Parameter {key}" for name, key in zip(parameter_columns(point), point, strict=True)}
+    return {name: texts.get(name, name.replace("_", " ").capitalize()).format(**units) for name in names}
+
+
+def join(frames: Sequence[pd.DataFrame], specification: Specification) -> pd.DataFrame:
+    """All cells in one panel, with a 0/1 column for each treatment, and labels and swept parameters in `attrs`."""
+    names = [treatment.name for treatment in specification.treatments]
+    labels = {k: v for f in frames for k, v in f.attrs.get("variable_labels", {}).items()}
+    panel = pd.concat([_bare(f) for f in frames], ignore_index=True) if frames else empty()
     for name in names:
         panel[f"treat_{name}"] = (panel["treatment"] == name).astype(float)
     treats = {f"treat_{name}": f"Treatment: {name.replace('_', ' ')}" for name in names}
-    panel.attrs["variable_labels"] = LABELS | treats
+    panel.attrs = {"variable_labels": labels | treats, "parameters": list(parameter_columns(specification.grid))}
     return panel
+
+
+def empty() -> pd.DataFrame:
+    """A panel without rows, of a study none of whose cells is there."""
+    texts, flags = ("cell", "participant", "role", "mechanism", "treatment", "agent_type"), ("converged",)
+    kinds = {name: str if name in texts else bool if name in flags else float for name in (*_FIXED, *_LAST)}
+    kinds |= {"session": int, "round": int}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+
+def _bare(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without its attributes: pandas compares them all when it concatenates."""
+    frame = frame.copy(deep=False)
+    frame.attrs = {}
+    return frame

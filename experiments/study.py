@@ -1,233 +1,237 @@
-"""Runs the market study of a specification: calibrate, solve or learn each treatment, settle every market day."""
+"""A study as a Python object: the same as a specification file, run and read from a script or a notebook."""
 
 from __future__ import annotations
 
 import time
-import zlib
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
 import pandas as pd
 
-from dcg_econ.agents import CurveAgent, ProportionalDemand, QuantityAgent, Shared
-from dcg_econ.agents.learned import learned_axes
-from dcg_econ.analysis import InstrumentalVariables, fulton_demand
-from dcg_econ.equilibrium import Draws, Equilibrium, regret, solve
-from dcg_econ.experiments import fulton, panel, theory
-from dcg_econ.experiments.specification import Specification, Training, Treatment
-from dcg_econ.learning import Run, train
-from dcg_econ.mechanisms.market import AbstractMarket
-
-Progress = Callable[[str, int, int, str], None]
-
-
-class Played(NamedTuple):
-    """One treatment: its profile (stacked over sessions along `axes`), and the evidence by session (S,)."""
-
-    profile: Any
-    axes: Any
-    regret: np.ndarray
-    converged: np.ndarray
-    history: pd.DataFrame | None
-    seconds: float
-    warnings: str
+from dcg_econ.agents.strategies import AbstractStrategy
+from dcg_econ.experiments.codec import NO_CLASSES, Classes, describe, kind_of
+from dcg_econ.experiments.plan import Cell, cells_of
+from dcg_econ.experiments.progress import AbstractProgress, progress_for
+from dcg_econ.experiments.results import Results
+from dcg_econ.experiments.runner import Ran, local_client, locked, remote_client, run_cells
+from dcg_econ.experiments.specification import Specification, SpecificationError, load, validate
+from dcg_econ.experiments.store import Store, check_folder
+from dcg_econ.experiments.work import Order
+from dcg_econ.learning import AbstractEstimator, AbstractObjective, Pathwise, Selfish, Silence
+from dcg_econ.learning.episode import AbstractProtocol
+from dcg_econ.mechanism import AbstractMechanism
 
 
-def run_study(specification: Specification, progress: Progress | None = None) -> tuple[dict[str, pd.DataFrame], dict]:
-    """All frames of the study, by name, and the facts that stand in its manifest."""
-    data = fulton.fulton_data()
-    estimate = fulton_demand(data)
-    calibration = fulton.calibrate(estimate.elasticity, specification.market)
-    points, curves, kernel_facts = fulton.demand_curves(data, estimate)
-    markets = {"schedule": fulton.schedule_market(calibration), "quantity": fulton.quantity_market(calibration)}
-    key = jax.random.key(specification.seed)
-    price, catch = data["avgprc"].to_numpy(float), data["totqty"].to_numpy(float)
-    days = panel.draw_days(markets["schedule"], specification.sessions, price, catch, jax.random.fold_in(key, 0))
+@dataclass(frozen=True)
+class Treatment:
+    """How the players of a treatment decide. `conduct`: "learned", "nash", "price_taking", or a strategy in closed form.
 
-    nash = solve(markets["schedule"])
-    nash_welfare = np.asarray(panel.settle(markets["schedule"], nash.strategies, None, days)["welfare"])
-    played, frames, prices = {}, [], []
-    for treatment in specification.treatments:
-        market = markets[treatment.report]
-        done = play_treatment(treatment, market, specification, calibration, key, progress)
-        settled = panel.settle(market, done.profile, done.axes, days)
-        if treatment.report == "schedule":
-            prices.append(np.asarray(settled["price"]))
-        frames.append(panel.frame(treatment, market, days, settled, nash_welfare, done.regret, done.converged))
-        played[treatment.name] = done
+    `mechanism` takes the place of the study's; `training` holds what differs from the study's settings.
+    """
 
-    results = {
-        "panel": panel.join(frames),
-        "demand_points": points,
-        "demand_curves": curves,
-        "schedules": schedules(specification, markets["schedule"], played, nash, price.mean(), catch.mean()).assign(
-            **_range(prices, price.mean())
-        ),
-        "history": _history(played, markets, specification),
-        "sensitivities": theory.sensitivities(markets["schedule"]),
-        "robustness": theory.robustness(estimate.elasticity, specification.market),
-        "estimation": theory.estimation_error(
-            estimate.elasticity, estimate.elasticity_se, specification.market, _interval(estimate)
-        ),
-        "spread": theory.spread(estimate.elasticity, specification.market),
-        "cells": _cells(played, specification),
-    }
-    plain = {name: float(value) for name, value in calibration._asdict().items()}
-    facts = {"calibration": plain, "kernel demand": kernel_facts, "days": len(data)}
-    return {name: frame for name, frame in results.items() if len(frame)}, facts
+    conduct: str | AbstractStrategy = "learned"
+    protocol: AbstractProtocol = field(default_factory=Silence)
+    estimator: AbstractEstimator = field(default_factory=Pathwise)
+    objective: AbstractObjective = field(default_factory=Selfish)
+    mechanism: AbstractMechanism | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
-def play_treatment(
-    treatment: Treatment,
-    market: AbstractMarket,
-    specification: Specification,
-    calibration: fulton.Calibration,
-    key: jax.Array,
-    progress: Progress | None,
-) -> Played:
-    """The profile of a treatment: price taking, the solved equilibrium, or trained populations."""
-    start, sessions = time.perf_counter(), specification.sessions
-    if treatment.conduct == "learned":
-        cell = jax.random.fold_in(key, zlib.crc32(treatment.name.encode()))
-        run = learn(treatment, market, specification, calibration, cell, progress)
-        draws = Draws(512, jax.random.fold_in(key, 1))
-        epsilon = np.asarray(run.map(lambda population: regret(market, population, draws).epsilon))
-        failed = np.asarray(run.failed[:, -1])
-        tolerance = specification.training.regret_tolerance
-        converged = (epsilon <= tolerance) & (failed == 0)
-        warnings = "" if converged.all() else f"{(~converged).sum()} sessions with regret above {tolerance:g}"
-        history = run.to_frame().assign(treatment=treatment.name)
-        seconds = time.perf_counter() - start
-        return Played(run.agents, learned_axes(run.agents), epsilon, converged, history, seconds, warnings)
-    if treatment.conduct == "nash":
-        eq = solve(market)
-        profile, found = eq.strategies, float(eq.regret)
-    else:
-        profile = ProportionalDemand(1 / market.curvature)
-        found = float(regret(market, profile))
-    seconds = time.perf_counter() - start
-    return Played(profile, None, np.full(sessions, found), np.ones(sessions, bool), None, seconds, "")
+class Study:
+    """Treatments on one mechanism, each with the same number of sessions, at every point of a grid.
 
+    `treatments` maps a name to a `Treatment`, or to its protocol or strategy alone. `grid` maps a parameter of the
+    mechanism ("outside_slope", "values.high") or of training ("training.knots") to a list of values; every combination is
+    run. `hypotheses`: tables as in a specification file (name, outcome, treatment, against, alternative, margin, family).
+    Further keywords set the training: steps, batch, knots, width, learning_rate, records. `sessions` is fixed
+    beforehand. Raises `SpecificationError`, which names the argument and the remedy.
 
-def learn(
-    treatment: Treatment,
-    market: AbstractMarket,
-    specification: Specification,
-    calibration: fulton.Calibration,
-    key: jax.Array,
-    progress: Progress | None,
-) -> Run:
-    """Trains all sessions of a learned treatment."""
-    training = specification.training
-    schedule = optax.cosine_decay_schedule(training.learning_rate, training.steps)
-    report = None if progress is None else lambda done, total, text: progress(treatment.name, done, total, text)
-    return train(
-        market,
-        _agents(treatment, training, calibration),
-        optimiser=optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule)),
-        steps=training.steps,
-        batch=training.batch,
-        sessions=specification.sessions,
-        key=key,
-        progress=report,
-    )
+    Results go to `folder`, by default results/NAME; running again does only what is missing there.
+    """
 
-
-def _agents(treatment: Treatment, training: Training, c: fulton.Calibration) -> Callable[[jax.Array], Shared]:
-    """Fresh agents of a treatment: one net for all buyers, who differ in their private values only."""
-    scale = {
-        "value_centre": c.choke_price,
-        "value_unit": max(float(c.spread), 1e-3),
-        "quantity_unit": 1 / float(c.curvature * jnp.abs(jnp.asarray(c.elasticity))),
-        "width": training.width,
-    }
-    if treatment.report == "quantity":
-        return lambda key: Shared(QuantityAgent(key=key, supply_centre=1.0, **scale))
-    knots = jnp.linspace(*fulton.PRICE_BOUNDS, training.knots)
-    return lambda key: Shared(CurveAgent(knots, key=key, **scale))
-
-
-def schedules(
-    specification: Specification,
-    market: AbstractMarket,
-    played: dict[str, Played],
-    nash: Equilibrium,
-    price: float,
-    catch: float,
-) -> pd.DataFrame:
-    """One buyer's schedules on a day of average price and catch, for the lowest, the mean and the highest value."""
-    grid = jnp.linspace(0.7, 1.3, 61)
-    spread = np.sqrt(3) * market.values.std()  # the half-width of a uniform prior
-    types = market.values.mean() + jnp.array([-1.0, 0.0, 1.0]) * spread
-    n = len(market.players)
-
-    def ask(profile, value):
-        return jax.vmap(lambda p: profile(jnp.full(n, value))(p)[0])(grid)
-
-    lines = {"true marginal value": ProportionalDemand(1 / market.curvature), "nash_schedules": nash.strategies}
-    asked = {name: np.asarray(jax.vmap(lambda v, f=f: ask(f, v))(types))[None] for name, f in lines.items()}
-    for treatment in specification.treatments:
-        if treatment.conduct == "learned" and treatment.report == "schedule":
-            done = played[treatment.name]
-            each = eqx.filter_vmap(lambda f: jax.vmap(lambda v: ask(f, v))(types), in_axes=(done.axes,))
-            asked[treatment.name] = np.asarray(each(done.profile))
-    rows = []
-    for name, quantities in asked.items():
-        low, high = (np.quantile(quantities, q, axis=0) if len(quantities) > 1 else None for q in (0.1, 0.9))
-        for i, value in enumerate(np.asarray(types)):
-            rows.append(
-                pd.DataFrame(
-                    {
-                        "treatment": name,
-                        "type_value": value * price,
-                        "price": np.asarray(grid) * price,
-                        "quantity": quantities.mean(0)[i] * catch,
-                        "quantity_low": np.nan if low is None else low[i] * catch,
-                        "quantity_high": np.nan if high is None else high[i] * catch,
-                    }
-                )
+    def __init__(
+        self,
+        mechanism: AbstractMechanism,
+        treatments: Mapping[str, Any],
+        *,
+        sessions: int = 20,
+        rounds: int = 100,
+        seed: int = 0,
+        title: str | None = None,
+        question: str = "",
+        grid: Mapping[str, Any] | None = None,
+        outcomes: tuple[str, ...] | list[str] = ("efficiency", "regret"),
+        hypotheses: list[dict[str, Any]] | tuple[dict[str, Any], ...] = (),
+        regret_tolerance: float | None = None,
+        precision: str = "float64",
+        folder: str | Path | None = None,
+        **training: Any,
+    ):
+        if not isinstance(mechanism, AbstractMechanism):
+            raise SpecificationError(
+                f"mechanism: got {type(mechanism).__name__}; give a mechanism, e.g. CurveMarket(...)"
             )
-    return pd.concat(rows, ignore_index=True)
+        if not isinstance(treatments, Mapping):
+            raise SpecificationError(
+                "treatments: give a dict from a name to a treatment, e.g. {'nash': dcg.Treatment('nash')}"
+            )
+        classes: dict[str, type] = {}
+        name = kind_of(type(mechanism))
+        tree: dict[str, Any] = {
+            "title": title or f"A study of {name.replace('_', ' ')}",
+            "question": question,
+            "mechanism": _described(mechanism, "mechanism", classes),
+            "treatments": [_treatment(key, value, classes) for key, value in treatments.items()],
+            "sessions": sessions,
+            "rounds": rounds,
+            "seed": seed,
+            "precision": precision,
+            "training": training,
+            "grid": {key: describe(list(values)) for key, values in (grid or {}).items()},
+            "outcomes": list(outcomes),
+            "hypotheses": [dict(hypothesis) for hypothesis in hypotheses],
+        }
+        if regret_tolerance is not None:
+            tree["tolerances"] = {"regret": regret_tolerance}
+        self._set(validate(tree), Path(folder or Path("results") / name), classes)
+
+    @classmethod
+    def load(cls, study: str | Path, folder: str | Path | None = None) -> Study:
+        """A study of the catalogue by name, or of a TOML file by path."""
+        return cls.of(load(study), folder or Path("results") / Path(study).stem)
+
+    @classmethod
+    def of(cls, specification: Specification, folder: str | Path) -> Study:
+        """The study of a specification that is read already."""
+        self = cls.__new__(cls)
+        self._set(specification, Path(folder), NO_CLASSES)
+        return self
+
+    def _set(self, specification: Specification, folder: Path, classes: Classes) -> None:
+        self.specification = specification
+        self.folder = folder
+        self.classes = classes
+        self.cells: list[Cell] = cells_of(specification, classes)
+
+    def run(
+        self,
+        folder: str | Path | None = None,
+        *,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        scheduler_file: str | Path | None = None,
+        client: Any = None,
+        retries: int = 1,
+        checkpoint_every: float = 30.0,
+        quiet: bool = False,
+    ) -> pd.DataFrame:
+        """Does the cells that are missing and returns the panel; what failed is in `status()`.
+
+        One process by default. `workers`: that many Dask workers here, a process each (a script that asks for them needs
+        `if __name__ == "__main__":`). `scheduler`, `scheduler_file` or `client`: a Dask scheduler that exists and shares
+        the folder's file system. `retries`: further attempts at a cell after an exception.
+        `checkpoint_every`: seconds between checkpoints of a long training.
+        """
+        self.folder = Path(folder) if folder is not None else self.folder
+        if client is None and workers:
+            source: Any = local_client(workers, retries)
+        elif client is None and (scheduler or scheduler_file):
+            source = remote_client(scheduler, Path(scheduler_file) if scheduler_file else None)
+        else:
+            source = nullcontext(client)
+        with progress_for(quiet) as progress:
+            self.execute(progress, source, retries, checkpoint_every)
+        return self.panel()
+
+    def execute(self, progress: AbstractProgress, client: Any, retries: int = 1, checkpoint_every: float = 30.0) -> Ran:
+        """`run` without its choices: `client` is a context manager of a Dask client, or of None for this process."""
+        store = Store(self.folder)
+        check_folder(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(store):
+            store.prepare()
+            results = Results(store)
+            start = time.perf_counter()
+            results.begin(self.specification, self.cells)
+            order = Order(str(self.folder.resolve()), retries, checkpoint_every, self.classes)
+            with client as connected:
+                ran = run_cells(store, self.cells, order, progress, connected)
+            results.finish(time.perf_counter() - start)
+        return ran
+
+    def panel(self) -> pd.DataFrame:
+        """One row per session x round x participant of all finished cells."""
+        return Results(Store(self.folder)).panel()
+
+    def status(self) -> pd.DataFrame:
+        """One row per cell: its state, sessions, how many did not converge, seconds, warnings, error."""
+        return Results(Store(self.folder), self.cells).status()
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Writes the report: report.html with figures/ and tables/ in the folder, or the page alone to `path`."""
+        from dcg_econ.experiments.report import make_report
+
+        return make_report(self.folder, None if path is None else Path(path))
+
+    def __repr__(self) -> str:
+        s = self.specification
+        return f"Study({s.title!r}: {len(self.cells)} cells of {s.sessions} sessions, in {self.folder})"
+
+    def _repr_html_(self) -> str:
+        counts = self.status()["status"].value_counts().to_dict()
+        state = ", ".join(f"{count} {name}" for name, count in counts.items())
+        rows = "".join(
+            f"<tr><td>{escape(t.name)}</td><td>{escape(str(t.conduct))}</td><td>{escape(str(t.protocol))}</td></tr>"
+            for t in self.specification.treatments
+        )
+        grid = "".join(f"<li>{escape(k)}: {escape(str(v))}</li>" for k, v in self.specification.grid.items())
+        return (
+            f"<b>{escape(self.specification.title)}</b><p>{len(self.cells)} cells of {self.specification.sessions} sessions: "
+            f"{escape(state)}</p><table><tr><th>treatment</th><th>conduct</th><th>protocol</th></tr>{rows}</table>"
+            + (f"<ul>{grid}</ul>" if grid else "")
+        )
 
 
-def _interval(estimate: InstrumentalVariables) -> tuple[float, float]:
-    """The 95 % interval of the elasticity."""
-    low, high = estimate.coefficients.loc[estimate.endogenous, ["low", "high"]]
-    return float(low), float(high)
+def _treatment(name: str, value: Any, classes: dict[str, type]) -> dict[str, Any]:
+    """The table of a treatment, which may be given by its protocol, strategy, objective or estimator alone."""
+    where = f"treatments.{name}"
+    for base, key in (
+        (AbstractProtocol, "protocol"),
+        (AbstractStrategy, "conduct"),
+        (AbstractObjective, "objective"),
+        (AbstractEstimator, "estimator"),
+    ):
+        if isinstance(value, base):
+            value = Treatment(**{key: value})  # type: ignore[arg-type]
+    value = Treatment(conduct=value) if isinstance(value, str) else value
+    if not isinstance(value, Treatment):
+        raise SpecificationError(
+            f"{where}: got {type(value).__name__}; give dcg.Treatment(...), a protocol or a strategy"
+        )
+    table: dict[str, Any] = {"name": name, "training": dict(value.training)}
+    for key in ("conduct", "protocol", "estimator", "objective", "mechanism"):
+        part = getattr(value, key)
+        if part is not None:
+            table[key] = part if isinstance(part, str) else _described(part, f"{where}.{key}", classes)
+    return table
 
 
-def _range(prices: list[np.ndarray], price: float) -> dict[str, float]:
-    """Where prices fall in 90 % of cases on a day of average price, over all treatments with schedules."""
-    low, high = np.quantile(np.concatenate(prices), [0.05, 0.95]) if prices else (np.nan, np.nan)
-    return {"occurs_low": low * price, "occurs_high": high * price}
+def _described(value: Any, where: str, classes: dict[str, type]) -> Any:
+    """`describe`, remembering the classes that are not of this package, which a specification file could not name."""
+    for node in jax.tree_util.tree_leaves(
+        value, is_leaf=lambda x: x is not value and hasattr(x, "__dataclass_fields__")
+    ):
+        _remember(node, classes)
+    _remember(value, classes)
+    return describe(value, where)
 
 
-def _history(played: dict[str, Played], markets: dict, specification: Specification) -> pd.DataFrame:
-    """Efficiency and regret over training, beside the Nash efficiency of the same message."""
-    frames = []
-    for treatment in specification.treatments:
-        history = played[treatment.name].history
-        if history is not None:
-            frames.append(history.assign(nash_efficiency=float(solve(markets[treatment.report]).efficiency)))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-def _cells(played: dict[str, Played], specification: Specification) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "cell": name,
-                "status": "ok",
-                "sessions": specification.sessions,
-                "unconverged": int((~done.converged).sum()),
-                "seconds": round(done.seconds, 1),
-                "warnings": done.warnings,
-            }
-            for name, done in played.items()
-        ]
-    )
+def _remember(value: Any, classes: dict[str, type]) -> None:
+    cls = type(value)
+    if hasattr(cls, "__dataclass_fields__") and not cls.__module__.startswith("dcg_econ."):
+        classes[kind_of(cls)] = cls

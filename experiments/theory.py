@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,13 +14,32 @@ from jaxtyping import Array, Float
 
 from dcg_econ.equilibrium import sensitivity, solve
 from dcg_econ.experiments import fulton
-from dcg_econ.experiments.specification import Market
+from dcg_econ.experiments.specification import Calibration
 from dcg_econ.mechanisms.market import AbstractMarket
 
-BUILD = {"schedule": fulton.schedule_market, "quantity": fulton.quantity_market}
+MARKETS = {"schedule": fulton.schedule_market, "quantity": fulton.quantity_market}
 SPREADS = (0.05, 0.1, 0.2, 0.4)
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 BUYERS = (2, 3, 5, 10, 20)
+
+
+def theory_frames(document: Mapping[str, Any]) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """What theory alone says about a calibrated market, and the demand it rests on: frames, and facts in plain values."""
+    market = Calibration.model_validate(document["calibration"])
+    data, estimate = fulton.fulton_data(), fulton.estimated()
+    c = fulton.calibrate(estimate.elasticity, market)
+    points, curves, kernel = fulton.demand_curves(data, estimate)
+    low, high = estimate.coefficients.loc[estimate.endogenous, ["low", "high"]]
+    frames = {
+        "demand_points": points,
+        "demand_curves": curves,
+        "sensitivities": sensitivities(fulton.schedule_market(c)),
+        "robustness": robustness(estimate.elasticity, market),
+        "estimation": estimation_error(estimate.elasticity, estimate.elasticity_se, market, (float(low), float(high))),
+        "spread": spread(estimate.elasticity, market),
+    }
+    plain = {name: float(value) for name, value in c._asdict().items()}
+    return frames, {"calibration": plain, "kernel demand": kernel, "days": len(data)}
 
 
 def nash_outcomes(market: AbstractMarket) -> Float[Array, 2]:
@@ -46,10 +68,10 @@ def sensitivities(market: AbstractMarket) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def robustness(elasticity: float, market: Market) -> pd.DataFrame:
+def robustness(elasticity: float, market: Calibration) -> pd.DataFrame:
     """Nash markdown and welfare loss, in percent, by report, number of buyers and share of the fringe."""
     rows = []
-    for report, build in BUILD.items():
+    for report, build in MARKETS.items():
         for buyers in BUYERS:
             assumed = market.model_copy(update={"buyers": buyers})
 
@@ -64,7 +86,7 @@ def robustness(elasticity: float, market: Market) -> pd.DataFrame:
 
 
 def estimation_error(
-    elasticity: float, standard_error: float, market: Market, interval: tuple[float, float] | None = None
+    elasticity: float, standard_error: float, market: Calibration, interval: tuple[float, float] | None = None
 ) -> pd.DataFrame:
     """What the sampling error of the elasticity does to the answers at Nash, in percent.
 
@@ -73,7 +95,7 @@ def estimation_error(
     where the answer bends: the price fall is proportional to 1/|elasticity|.
     """
     rows = []
-    for report, build in BUILD.items():
+    for report, build in MARKETS.items():
 
         def at(e, build=build):
             return nash_outcomes(build(fulton.calibrate(e, market)))
@@ -90,10 +112,10 @@ def estimation_error(
     return pd.DataFrame(rows)
 
 
-def spread(elasticity: float, market: Market) -> pd.DataFrame:
+def spread(elasticity: float, market: Calibration) -> pd.DataFrame:
     """Nash markdown and welfare loss, in percent, by report and spread of private values."""
     rows = []
-    for report, build in BUILD.items():
+    for report, build in MARKETS.items():
 
         def at(width, build=build):
             return nash_outcomes(build(fulton.calibrate(elasticity, market)._replace(spread=width)))

@@ -1,0 +1,83 @@
+"""Runs one cell: what is played, what comes of it, and the frames that are kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+
+from dcg_econ._errors import EquilibriumError
+from dcg_econ.equilibrium import Equilibrium, solve
+from dcg_econ.experiments import panel
+from dcg_econ.experiments.conduct import Hooks, played
+from dcg_econ.experiments.plan import THEORY, Cell
+from dcg_econ.experiments.scene import Scene, scene, settle
+
+
+class Result(NamedTuple):
+    """Frames by name, facts for the manifest, sentences of warning, and the sessions that did not converge."""
+
+    frames: dict[str, pd.DataFrame]
+    facts: dict[str, Any]
+    warnings: tuple[str, ...]
+    sessions: int
+    unconverged: int
+    seconds: float
+
+
+def run_cell(cell: Cell, hooks: Hooks | None = None) -> Result:
+    """Computes a cell in its own precision; nothing is written. Errors are those of what it plays."""
+    start, hooks = time.perf_counter(), hooks or Hooks()
+    with jax.enable_x64(cell.document["precision"] == "float64"):
+        if cell.document["task"] == THEORY:
+            from dcg_econ.experiments.theory import theory_frames
+
+            frames, facts = theory_frames(cell.document)
+            return Result(frames, facts, (), 0, 0, time.perf_counter() - start)
+        result = _treatment(cell.name, cell.document, hooks)
+    return result._replace(seconds=time.perf_counter() - start)
+
+
+def _treatment(name: str, document: Mapping[str, Any], hooks: Hooks) -> Result:
+    stage = scene(document, hooks.classes)
+    done = played(stage.mechanism, document, stage.keys, hooks)
+    record = settle(stage.mechanism, done.profile, done.stacked, stage.types)
+    nash, warnings = _benchmark(stage)
+    welfare = np.full(record.welfare.shape, np.nan)
+    if nash is not None:
+        welfare = np.asarray(settle(stage.reference, nash.strategies, False, stage.reference_types).welfare)
+    rows = panel.frame(name, document, stage, done, record, welfare)
+    frames = {"panel": rows}
+    if done.history is not None:
+        own = _nash_efficiency(stage, nash)
+        frames["history"] = done.history.assign(cell=name, treatment=document["treatment"], nash_efficiency=own)
+    if "calibration" in document:
+        from dcg_econ.experiments.schedules import schedule_frame
+
+        frames |= schedule_frame(document, stage, done, nash)
+    bad = rows.loc[~rows["converged"], "session"].nunique()
+    unsettled = int((~np.asarray(record.settled)).any(axis=1).sum())
+    said = (f"{unsettled} of {document['sessions']} sessions with rounds that did not settle",) if unsettled else ()
+    return Result(frames, {}, (*done.warnings, *said, *warnings), document["sessions"], bad, 0.0)
+
+
+def _benchmark(stage: Scene) -> tuple[Equilibrium | None, tuple[str, ...]]:
+    """The equilibrium of the reference mechanism, or why there is none."""
+    try:
+        return solve(stage.reference), ()
+    except EquilibriumError as error:
+        return None, (f"no Nash benchmark: {error}",)
+
+
+def _nash_efficiency(stage: Scene, nash: Equilibrium | None) -> float:
+    """Of the mechanism that is played, which a treatment may have chosen otherwise than the reference."""
+    if type(stage.mechanism) is type(stage.reference) and stage.reference_types is stage.types:
+        return float("nan") if nash is None else float(nash.efficiency)
+    try:
+        return float(solve(stage.mechanism).efficiency)
+    except EquilibriumError:
+        return float("nan")

@@ -1,0 +1,202 @@
+"""Objects as plain tables and back: what a specification says in TOML, and what a manifest keeps in JSON.
+
+A table names a class by its `kind`, the snake_case of the class name, and gives the arguments of its constructor:
+
+    { kind = "curve_market", curvature = [1, 1, 1], values = { kind = "uniform", low = -1, high = 1 } }
+
+Only the classes of this package and those handed in by a program can be named: a specification runs no code of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from dcg_econ import agents, learning, mechanisms, priors
+from dcg_econ._names import nearest
+from dcg_econ.agents.strategies import AbstractStrategy
+from dcg_econ.experiments.specification import SpecificationError
+from dcg_econ.learning import AbstractEstimator, AbstractObjective
+from dcg_econ.learning.episode import AbstractProtocol
+from dcg_econ.mechanism import AbstractMechanism
+
+Classes = Mapping[str, type]
+
+_HOMES: tuple[tuple[ModuleType, type], ...] = (
+    (mechanisms, AbstractMechanism),
+    (priors, priors.AbstractPrior),
+    (agents, AbstractStrategy),
+    (learning, AbstractProtocol),
+    (learning, AbstractEstimator),
+    (learning, AbstractObjective),
+)
+NO_CLASSES: Classes = {}
+
+
+def kind_of(cls: type) -> str:
+    """The snake_case of a class name: `CurveMarket` is `curve_market`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+
+
+@cache
+def _own() -> dict[str, type]:
+    found = {}
+    for home, base in _HOMES:
+        for value in vars(home).values():
+            if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value):
+                found[kind_of(value)] = value
+    return found
+
+
+def kinds(base: type, classes: Classes = NO_CLASSES) -> dict[str, type]:
+    """The classes that a table can name where a `base` is wanted, by kind."""
+    return {kind: cls for kind, cls in ({**_own(), **classes}).items() if issubclass(cls, base)}
+
+
+def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
+    """The constructor's arguments by name."""
+    return dict(inspect.signature(cls).parameters)
+
+
+def build(table: Any, base: type, where: str, classes: Classes = NO_CLASSES) -> Any:
+    """The object that a table describes; raises `SpecificationError`, which names the key and the remedy."""
+    if isinstance(table, str):
+        table = {"kind": table}
+    known = kinds(base, classes)
+    if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
+        raise SpecificationError(f"{where}: no `kind`; say which: {', '.join(sorted(known))}")
+    kind = table["kind"]
+    if kind not in known:
+        raise SpecificationError(f"{where}.kind: {kind!r} is not known; {nearest(kind, known)}")
+    cls, arguments = known[kind], {}
+    allowed = parameters_of(cls)
+    for name, value in table.items():
+        if name == "kind":
+            continue
+        if name not in allowed:
+            raise SpecificationError(f"{where}.{name}: {kind} has no such parameter; {nearest(name, allowed)}")
+        arguments[name] = _value(value, f"{where}.{name}", classes)
+    missing = [n for n, p in allowed.items() if p.default is inspect.Parameter.empty and n not in arguments]
+    if missing:
+        raise SpecificationError(f"{where}.{missing[0]}: missing; add it")
+    return _construct(cls, arguments, where)
+
+
+def _value(value: Any, where: str, classes: Classes) -> Any:
+    if isinstance(value, Mapping):
+        return build(value, object, where, classes)
+    return value
+
+
+def _construct(cls: type, arguments: dict[str, Any], where: str) -> Any:
+    try:
+        return cls(**arguments)
+    except SpecificationError:
+        raise
+    except Exception as error:  # whatever a constructor says of its arguments is for the reader of the specification
+        text = " ".join(str(error).split()) or type(error).__name__
+        field = getattr(error, "field", None)
+        raise SpecificationError(f"{where}.{text}" if field in arguments else f"{where}: {text[:300]}") from None
+
+
+def describe(value: Any, where: str = "value") -> Any:
+    """The plain table of an object: numbers, strings, lists and tables only, as JSON and TOML have them.
+
+    A number in single precision is written as the shortest decimal that rounds to it: what its author typed.
+    """
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float):
+        return float(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {"kind": kind_of(type(value)), **dict(_fields(value, where))}
+    if isinstance(value, tuple | list):
+        return [describe(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, np.ndarray | np.generic) or hasattr(value, "__array__"):
+        return _numbers(np.asarray(value))
+    raise SpecificationError(
+        f"{where}: a {type(value).__name__} cannot be written into a specification; use numbers, text, priors, or "
+        "another equinox Module with such fields"
+    )
+
+
+def _fields(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """The fields that differ from their defaults, as constructor arguments."""
+    allowed = parameters_of(type(value))
+    for field in dataclasses.fields(value):
+        given = getattr(value, field.name)
+        if field.name not in allowed:
+            raise SpecificationError(
+                f"{where}.{field.name}: is not an argument of {type(value).__name__}'s constructor; give a class whose "
+                "arguments are its fields"
+            )
+        if not _is_default(field, given):
+            yield field.name, describe(given, f"{where}.{field.name}")
+
+
+def _is_default(field: dataclasses.Field, given: Any) -> bool:
+    if field.default is not dataclasses.MISSING:
+        default = field.default
+    elif field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    else:
+        return False
+    try:
+        return _canonical(describe(given)) == _canonical(describe(default))
+    except SpecificationError:
+        return False
+
+
+def _canonical(value: Any) -> Any:
+    """Numbers as floats and pairs as lists, so that 0 is 0.0; what holds one number is that number."""
+    if isinstance(value, bool | str | type(None)):
+        return value
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return {key: _canonical(item) for key, item in value.items()}
+
+
+def _numbers(array: np.ndarray) -> Any:
+    if array.dtype.kind in "biu":
+        return array.tolist()
+    if array.dtype.kind != "f":
+        raise SpecificationError(f"an array of {array.dtype} cannot be written into a specification; give numbers")
+    if array.dtype.itemsize < 8:
+        return np.vectorize(lambda x: float(str(x)), otypes=[float])(array).tolist()
+    return array.tolist()
+
+
+def canonical_text(value: Any) -> str:
+    """One text for one meaning: sorted keys, whole numbers as floats, infinities by name."""
+    import json
+
+    def plain(item):
+        if isinstance(item, bool | str | type(None)):
+            return item
+        if isinstance(item, int | float):
+            return repr(float(item)) if not math.isfinite(item) else float(item)
+        if isinstance(item, Mapping):
+            return {str(k): plain(v) for k, v in item.items()}
+        return [plain(v) for v in item]
+
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def short_text(value: Any) -> str:
+    """A value in a name: `0.5`, `5x1` for five ones, `1_2_4`."""
+    if isinstance(value, list):
+        texts = [short_text(item) for item in value]
+        return f"{len(texts)}x{texts[0]}" if len(texts) > 1 and len(set(texts)) == 1 else "_".join(texts)
+    if isinstance(value, Mapping):
+        return "_".join([str(value.get("kind", "")), *(short_text(v) for k, v in value.items() if k != "kind")])
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

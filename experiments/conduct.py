@@ -1,0 +1,140 @@
+"""How the players of a treatment come to their reports: they learn, play the equilibrium, take prices, or follow a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+import pandas as pd
+
+from dcg_econ._names import nearest
+from dcg_econ.agents import ProportionalDemand
+from dcg_econ.agents.learned import learned_axes
+from dcg_econ.agents.strategies import AbstractStrategy
+from dcg_econ.equilibrium import Draws, regret, solve
+from dcg_econ.experiments.codec import NO_CLASSES, Classes, build, kind_of
+from dcg_econ.experiments.learners import learner
+from dcg_econ.experiments.specification import SpecificationError, Training
+from dcg_econ.learning import AbstractEstimator, AbstractObjective, Checkpoint, default_optimiser, train
+from dcg_econ.learning.episode import AbstractProtocol
+from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.mechanisms import CurveMarket
+
+Progress = Callable[[int, int, str], None]
+REGRET_DRAWS = 512
+
+
+class Hooks(NamedTuple):
+    """What a run lends to a cell and no number depends on: progress(done, steps, text), a checkpoint, devices."""
+
+    progress: Progress | None = None
+    checkpoint: Checkpoint | None = None
+    devices: Sequence[jax.Device] | None = None
+    classes: Classes = NO_CLASSES
+
+
+class Played(NamedTuple):
+    """A profile (one for each session if `stacked`), its regret and convergence by session (S,), and its history."""
+
+    profile: Any
+    stacked: bool
+    regret: np.ndarray
+    converged: np.ndarray
+    history: pd.DataFrame | None
+    warnings: tuple[str, ...] = ()
+    agent_type: str = "analytic"
+
+
+class Keys(NamedTuple):
+    """Keys of a cell: for learning (its own), and for the draws on which all cells of a study are compared."""
+
+    learning: jax.Array
+    regret: jax.Array
+
+
+def played(mechanism: AbstractMechanism, document: Mapping[str, Any], keys: Keys, hooks: Hooks) -> Played:
+    """What the players of a cell do; raises `EquilibriumError` where there is nothing to play."""
+    conduct = document["conduct"]
+    if isinstance(conduct, str):
+        return CONDUCTS[conduct](mechanism, document, keys, hooks)
+    profile = build(conduct, AbstractStrategy, "conduct", hooks.classes)
+    return _fixed(mechanism, profile, document)
+
+
+def _nash(mechanism, document, keys, hooks) -> Played:
+    del keys, hooks
+    eq, sessions = solve(mechanism), document["sessions"]
+    converged = bool(eq.converged)
+    warnings = () if converged else (f"solved, but not accepted as an equilibrium: regret {float(eq.regret):.2g}",)
+    return Played(
+        eq.strategies, False, np.full(sessions, float(eq.regret)), np.full(sessions, converged), None, warnings
+    )
+
+
+def _price_taking(mechanism, document, keys, hooks) -> Played:
+    del keys, hooks
+    if not isinstance(mechanism, CurveMarket):
+        raise SpecificationError(
+            f"conduct: price taking is a schedule, and {kind_of(type(mechanism))} takes none; "
+            + nearest("curve_market", [kind_of(CurveMarket)])
+        )
+    return _fixed(mechanism, ProportionalDemand(1 / mechanism.curvature), document)
+
+
+def _fixed(mechanism, profile, document) -> Played:
+    """A strategy as it is: its regret is shown, and it converged to nothing, so nothing failed to."""
+    sessions, found = document["sessions"], float(regret(mechanism, profile))
+    return Played(profile, False, np.full(sessions, found), np.ones(sessions, bool), None)
+
+
+def _learned(mechanism, document, keys, hooks) -> Played:
+    training = Training.model_validate(document["training"])
+    parts = {
+        "protocol": AbstractProtocol,
+        "estimator": AbstractEstimator,
+        "objective": AbstractObjective,
+    }
+    built = {key: build(document[key], base, key, hooks.classes) for key, base in parts.items()}
+    run = train(
+        mechanism,
+        learner(mechanism, training),
+        **built,
+        optimiser=default_optimiser(training.steps, training.learning_rate),
+        steps=training.steps,
+        batch=training.batch,
+        sessions=document["sessions"],
+        records=training.records,
+        key=keys.learning,
+        progress=hooks.progress,
+        checkpoint=hooks.checkpoint,
+        devices=hooks.devices,
+    )
+    epsilon = np.asarray(_regrets(mechanism, run.agents, Draws(REGRET_DRAWS, keys.regret)))
+    failed, tolerance = np.asarray(run.failed[:, -1]), document["tolerances"]["regret"]
+    converged = (epsilon <= tolerance) & (failed == 0)
+    return Played(
+        run.agents, True, epsilon, converged, run.to_frame(), _said(epsilon, failed, tolerance), agent_type="learned"
+    )
+
+
+def _said(epsilon: np.ndarray, failed: np.ndarray, tolerance: float) -> tuple[str, ...]:
+    """What went wrong, with the number of sessions."""
+    diverged, unsettled = ~np.isfinite(epsilon), np.isfinite(epsilon) & (failed > 0)
+    found = {
+        "diverged (regret is not a number): lower training.learning_rate or raise training.batch": diverged.sum(),
+        f"with regret above {tolerance:g}": (epsilon > tolerance).sum(),
+        "with training episodes that did not settle at the end": unsettled.sum(),
+    }
+    return tuple(f"{count} of {len(epsilon)} sessions {text}" for text, count in found.items() if count)
+
+
+@eqx.filter_jit
+def _regrets(mechanism, population, draws):
+    axes = learned_axes(population)
+    return eqx.filter_vmap(lambda p: regret(mechanism, p, draws).epsilon, in_axes=(axes,))(population)
+
+
+CONDUCTS: dict[str, Callable[..., Played]] = {"learned": _learned, "nash": _nash, "price_taking": _price_taking}

@@ -1,0 +1,91 @@
+"""Fresh agents for each mechanism, at a scale that fits its numbers. A mechanism of your own is added by
+
+@learner.register
+def _(mechanism: MyMechanism, training): return lambda key: dcg.Shared(MyAgent(key=key))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import singledispatch
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dcg_econ.agents import CurveAgent, QuantityAgent, Separate, Shared
+from dcg_econ.agents.learned import AbstractPopulation
+from dcg_econ.experiments.codec import kind_of
+from dcg_econ.experiments.specification import SpecificationError, Training
+from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.mechanisms import CurveMarket, QuantityMarket
+from dcg_econ.mechanisms.market import AbstractMarket
+
+Make = Callable[[jax.Array], AbstractPopulation]
+
+
+@singledispatch
+def learner(mechanism: AbstractMechanism, training: Training) -> Make:
+    """A function of a key that makes an untrained population for the mechanism."""
+    del training
+    raise SpecificationError(
+        f"conduct: there are no learned players for {kind_of(type(mechanism))}; choose `nash` or register a maker with "
+        "dcg_econ.experiments.learners.learner"
+    )
+
+
+@learner.register
+def _(mechanism: CurveMarket, training: Training) -> Make:
+    knots = jnp.linspace(*_prices(mechanism), training.knots)
+    make = jax.tree_util.Partial(_curve_agent, training.width, knots, _units(mechanism))
+    return _make_of(mechanism, make)
+
+
+@learner.register
+def _(mechanism: QuantityMarket, training: Training) -> Make:
+    units = _units(mechanism)
+    units |= {"supply_centre": mechanism.supply.mean(), "supply_unit": _positive(mechanism.supply.std())}
+    return _make_of(mechanism, jax.tree_util.Partial(_quantity_agent, training.width, units))
+
+
+def _curve_agent(width, knots, units, key):
+    return CurveAgent(knots, key=key, width=width, **units)
+
+
+def _quantity_agent(width, units, key):
+    return QuantityAgent(key=key, width=width, **units)
+
+
+def _make_of(mechanism: AbstractMarket, make) -> Make:
+    """One net for all where traders are alike but for their values, else a net each."""
+    alike = all(np.ndim(x) == 0 or np.ptp(x) == 0 for x in (mechanism.curvature, mechanism.values.mean()))
+    if alike:
+        return lambda key: Shared(make(key))
+    return lambda key: Separate(make, len(mechanism.players), key=key)
+
+
+def _units(mechanism: AbstractMarket) -> dict[str, jax.Array]:
+    """The centre and spread of values, and a typical quantity: what value less competitive price, or its spread, buys."""
+    centre, spread = jnp.mean(mechanism.values.mean()), jnp.mean(mechanism.values.std())
+    price = mechanism.walras_price(
+        jnp.broadcast_to(mechanism.values.mean(), mechanism.curvature.shape), mechanism.supply.mean()
+    )
+    typical = jnp.maximum(jnp.abs(centre - price), spread) / jnp.mean(mechanism.curvature)
+    return {
+        "value_centre": centre,
+        "value_unit": jnp.maximum(np.sqrt(3) * spread, 1e-3 * _positive(jnp.abs(centre))),
+        "quantity_unit": _positive(typical),
+    }
+
+
+def _prices(mechanism: CurveMarket) -> tuple[jax.Array, jax.Array]:
+    """The span of the knots: the market's price bounds, or 2.6 standard deviations of values around the usual price."""
+    low, high = mechanism.price_bounds
+    n = mechanism.curvature.shape
+    usual = mechanism.walras_price(jnp.broadcast_to(mechanism.values.mean(), n), mechanism.supply.mean())
+    reach = 2.6 * _positive(jnp.mean(mechanism.values.std()))
+    return jnp.where(jnp.isfinite(low), low, usual - reach), jnp.where(jnp.isfinite(high), high, usual + reach)
+
+
+def _positive(value: jax.Array) -> jax.Array:
+    return jnp.where(value > 0, value, 1.0)

@@ -1,0 +1,104 @@
+"""The results of a study, read from its folder alone: by any later version, wherever and whenever they were computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from dcg_econ.experiments.provenance import provenance
+from dcg_econ.experiments.specification import Specification
+from dcg_econ.experiments.store import DONE, FAILED, MISSING, Status, Store, write_bytes
+
+
+class Results:
+    """The cells of the study that last ran in a store, or of `cells` where the study is at hand."""
+
+    def __init__(self, store: Store, cells: Sequence[Any] | None = None):
+        self.store = store
+        self._cells = None if cells is None else [{"name": c.name, "id": c.id, **_about(c.document)} for c in cells]
+
+    def begin(self, specification: Specification, cells: Sequence[Any]) -> None:
+        """Writes the plan of a run before its first cell."""
+        listed = [{"name": cell.name, "id": cell.id, **_about(cell.document)} for cell in cells]
+        plan = {"specification": specification.model_dump(), "cells": listed, "run": provenance()}
+        self.store.write_plan(plan)
+        self._cells = listed
+
+    def finish(self, seconds: float) -> None:
+        """Writes the whole panel and the table of cells beside the cells."""
+        plan = self.store.plan()
+        plan["run"]["seconds"] = round(plan["run"].get("seconds", 0.0) + seconds, 1)
+        self.store.write_plan({k: v for k, v in plan.items() if k != "format"})
+        panel, folder = self.panel(), self.store.folder
+        write_bytes(folder / "panel.parquet", panel.to_parquet(index=False))
+        write_bytes(folder / "panel.csv", panel.to_csv(index=False, lineterminator="\n").encode())
+        write_bytes(folder / "cells.csv", self.status().to_csv(index=False, lineterminator="\n").encode())
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        return self.store.plan()["cells"] if self._cells is None else self._cells
+
+    def states(self) -> list[tuple[dict[str, Any], Status]]:
+        """Each planned cell with its state."""
+        return [(cell, self.store.finished(cell["name"], cell["id"])) for cell in self.cells]
+
+    def specification(self) -> Specification:
+        """As it was run. What a later version has added is at its default."""
+        return Specification.model_validate(self.store.plan()["specification"])
+
+    def frames(self, name: str) -> list[pd.DataFrame]:
+        """The frame `name` of every finished cell that has one, in the order of the plan."""
+        found = (self.store.frames(cell["id"], s.manifest, [name]) for cell, s in self.states() if s.state == DONE)
+        return [frames[name] for frames in found if name in frames]
+
+    def panel(self) -> pd.DataFrame:
+        """All finished cells in one panel."""
+        from dcg_econ.experiments.panel import join
+
+        return join(self.frames("panel"), self.specification())
+
+    def status(self) -> pd.DataFrame:
+        """One row per cell: cell, treatment, parameters, status, sessions, unconverged, seconds, warnings, error."""
+        return pd.DataFrame([_row(cell, status) for cell, status in self.states()])
+
+    def commits(self) -> list[str]:
+        """The commits under which the finished cells were computed."""
+        done = [s.manifest for _, s in self.states() if s.state == DONE]
+        return sorted({str(manifest.get("commit", "none")) for manifest in done})
+
+    def facts(self) -> dict[str, Any]:
+        """What cells left for the report besides frames."""
+        return {k: v for _, s in self.states() if s.state == DONE for k, v in s.manifest.get("facts", {}).items()}
+
+
+def _about(document: Mapping[str, Any]) -> dict[str, Any]:
+    from dcg_econ.experiments.panel import parameter, parameter_columns
+
+    point = {name: parameter(value) for name, value in parameter_columns(document.get("parameters", {})).items()}
+    return {"treatment": document.get("treatment", document["task"]), "parameters": point}
+
+
+def _row(cell: Mapping[str, Any], status: Status) -> dict[str, Any]:
+    kept = status.manifest
+    row = {"cell": cell["name"], "treatment": cell["treatment"], **cell["parameters"], "status": status.state}
+    warnings = "; ".join(map(str, kept.get("warnings", []))) if status.state == DONE else ""
+    return row | {
+        "sessions": int(kept.get("sessions", 0)),
+        "unconverged": int(kept.get("unconverged", 0)),
+        "seconds": float(kept.get("seconds", float("nan"))),
+        "warnings": warnings,
+        "error": str(kept.get("error", "")) if status.state == FAILED else "",
+    }
+
+
+def counts(status: pd.DataFrame) -> str:
+    """How many cells are done, failed, missing, and hold sessions that did not converge, in a sentence."""
+    states = status["status"].value_counts()
+    bad = status[status["unconverged"] > 0]
+    text = ", ".join(f"{int(states.get(state, 0))} {word}" for state, word in ((DONE, "done"), (FAILED, "failed")))
+    missing = f", {int(states[MISSING])} missing" if MISSING in states else ""
+    sessions = f"{int(bad['unconverged'].sum())} of {int(status['sessions'].sum())} sessions did not converge"
+    where = f" (in {len(bad)} cells)" if len(bad) else ""
+    return f"{len(status)} cells: {text}{missing}; {sessions}{where}"

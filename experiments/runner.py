@@ -1,0 +1,179 @@
+"""Runs the cells that are missing, in this process or on Dask workers, one run at a time in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from dcg_econ.experiments.plan import Cell
+from dcg_econ.experiments.progress import AbstractProgress
+from dcg_econ.experiments.store import DONE, FAILED, Store, StoreError
+from dcg_econ.experiments.work import Order, Outcome, perform
+
+STEPS_TOPIC = "dcg-econ-steps"
+
+
+class BusyError(StoreError):
+    """Another run is at work in the folder."""
+
+
+class StoppedError(RuntimeError):
+    """The run ended before its cells did: what is finished is kept, and the same command goes on."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run did: outcomes of the cells it did, those that were there before, and what it set aside."""
+
+    outcomes: tuple[Outcome, ...]
+    earlier: int
+    aside: tuple[str, ...]
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.state == FAILED)
+
+
+@contextmanager
+def locked(store: Store) -> Iterator[None]:
+    """Holds the folder for one run; the system lets go of it when the process ends, however it ends."""
+    lock = FileLock(store.folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BusyError(
+            f"another run is at work in {store.folder}: wait for it, or choose another folder; "
+            f"`dcg-econ status {store.folder}` says how far it is"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def run_cells(store: Store, cells: Sequence[Cell], order: Order, progress: AbstractProgress, client: Any = None) -> Ran:
+    """Does every cell that is not finished; failed ones are tried again. `client`: a Dask client, or None for here."""
+    todo = [cell for cell in cells if store.finished(cell.name, cell.id).state != DONE]
+    progress.start(len(cells) - len(todo), len(cells))
+    outcomes: list[Outcome] = []
+    for outcome in _here(todo, order, progress) if client is None else _on_dask(todo, order, progress, client):
+        outcomes.append(outcome)
+        progress.cell(outcome.name, said(outcome))
+    return Ran(tuple(outcomes), len(cells) - len(todo), tuple(store.aside))
+
+
+def said(outcome: Outcome) -> str:
+    """An outcome in a few words."""
+    if outcome.state == FAILED:
+        return f"failed: {outcome.error[:120]}"
+    bad = f", {outcome.unconverged} sessions did not converge" if outcome.unconverged else ""
+    return f"{outcome.seconds:.1f} s{bad}"
+
+
+def _here(todo: Sequence[Cell], order: Order, progress: AbstractProgress) -> Iterator[Outcome]:
+    for cell in todo:
+        yield perform(cell, order, progress.steps)
+
+
+def _on_dask(todo: Sequence[Cell], order: Order, progress: AbstractProgress, client: Any) -> Iterator[Outcome]:
+    """Cells as Dask tasks: the worker writes the store, and only outcomes come back."""
+    from distributed import as_completed
+
+    client.subscribe_topic(STEPS_TOPIC, lambda event: progress.steps(*event[1]))
+    waiting = {}
+    for cell in todo:
+        future = client.submit(perform_on_worker, cell, order, key=cell.id, pure=False)
+        waiting[future] = cell
+    try:
+        for future in as_completed(list(waiting)):
+            cell = waiting.pop(future)
+            yield _received(future, cell, order, client)
+            future.release()
+    finally:
+        if client.status == "running":
+            client.cancel(list(waiting), force=True)
+            client.unsubscribe_topic(STEPS_TOPIC)
+
+
+def _received(future: Any, cell: Cell, order: Order, client: Any) -> Outcome:
+    """What became of a task: an outcome, a failure kept on behalf of a dead worker, or the end of the run."""
+    if future.status == "finished":
+        return future.result()
+    if future.status in ("cancelled", "lost") or client.status != "running":
+        raise StoppedError("the Dask scheduler is gone: start it again and run the same command to go on")
+    error = future.exception()
+    if isinstance(error, StoreError):
+        raise error
+    text = f"{type(error).__name__}: {error}"
+    if type(error).__name__ == "KilledWorker":
+        text = f"KilledWorker: its workers died {order.retries + 1} times at this cell: give them more memory, or ask for less"
+    Store(order.folder).write_failure(cell.name, cell.id, text, order.retries + 1)
+    return Outcome(cell.name, cell.id, FAILED, error=text)
+
+
+def perform_on_worker(cell: Cell, order: Order) -> Outcome:
+    """`perform` on a Dask worker, unless somebody finished the cell while it waited."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    found = Store(order.folder).finished(cell.name, cell.id)
+    if found.state == DONE:
+        return Outcome(cell.name, cell.id, DONE, found.manifest["seconds"], found.manifest["unconverged"])
+    return perform(cell, order, lambda *event: worker.log_event(STEPS_TOPIC, event))
+
+
+@contextmanager
+def local_client(workers: int, retries: int) -> Iterator[Any]:
+    """Dask workers on this machine, a process each, on the loopback interface."""
+    _need_dask()
+    import dask
+    from distributed import Client, LocalCluster
+
+    settings = {
+        "distributed.scheduler.allowed-failures": retries,
+        "distributed.admin.large-graph-warning-threshold": "1GB",
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs="CRITICAL",
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def remote_client(address: str | None, file: Path | None, timeout: float = 60) -> Iterator[Any]:
+    """A client of a scheduler that exists, by address or scheduler file."""
+    _need_dask()
+    from distributed import Client
+
+    where = {"address": address} if address else {"scheduler_file": str(file)}
+    try:
+        client = Client(**where, timeout=timeout)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise StoppedError(
+            f"no Dask scheduler answers at {address or file} ({error}); start one with `dask scheduler`"
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close(timeout=5)
+
+
+def _need_dask() -> None:
+    try:
+        import distributed  # noqa: F401
+    except ImportError:
+        raise StoreError('workers need Dask: pip install "dcg_econ[cluster]"') from None
