@@ -107,17 +107,18 @@ def _construct(cls: type, arguments: dict[str, Any], where: str) -> Any:
         raise SpecificationError(f"{where}.{text}" if field in arguments else f"{where}: {text[:300]}") from None
 
 
-def describe(value: Any, where: str = "value") -> Any:
+def describe(value: Any, where: str = "value", spell_out: bool = False) -> Any:
     """The plain table of an object: numbers, strings, lists and tables only, as JSON and TOML have them.
 
-    A number in single precision is written as the shortest decimal that rounds to it: what its author typed.
+    What is at its default is left out; with `spell_out` tables are not, so that a grid can reach into them. A number in
+    single precision is written as the shortest decimal that rounds to it: what its author typed.
     """
     if value is None or isinstance(value, bool | str | int):
         return value
     if isinstance(value, float):
         return float(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {"kind": kind_of(type(value)), **dict(_fields(value, where))}
+        return {"kind": kind_of(type(value)), **dict(_fields(value, where, spell_out))}
     if isinstance(value, tuple | list):
         return [describe(item, f"{where}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, np.ndarray | np.generic) or hasattr(value, "__array__"):
@@ -128,7 +129,7 @@ def describe(value: Any, where: str = "value") -> Any:
     )
 
 
-def _fields(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+def _fields(value: Any, where: str, spell_out: bool) -> Iterator[tuple[str, Any]]:
     """The fields that differ from their defaults, as constructor arguments."""
     allowed = parameters_of(type(value))
     for field in dataclasses.fields(value):
@@ -138,8 +139,8 @@ def _fields(value: Any, where: str) -> Iterator[tuple[str, Any]]:
                 f"{where}.{field.name}: is not an argument of {type(value).__name__}'s constructor; give a class whose "
                 "arguments are its fields"
             )
-        if not _is_default(field, given):
-            yield field.name, describe(given, f"{where}.{field.name}")
+        if (spell_out and dataclasses.is_dataclass(given)) or not _is_default(field, given):
+            yield field.name, describe(given, f"{where}.{field.name}", spell_out)
 
 
 def _is_default(field: dataclasses.Field, given: Any) -> bool:
@@ -172,7 +173,7 @@ def _numbers(array: np.ndarray) -> Any:
     if array.dtype.kind != "f":
         raise SpecificationError(f"an array of {array.dtype} cannot be written into a specification; give numbers")
     if array.dtype.itemsize < 8:
-        return np.vectorize(lambda x: float(str(x)), otypes=[float])(array).tolist()
+        return np.reshape([float(str(x)) for x in array.ravel()], array.shape).tolist()
     return array.tolist()
 
 

@@ -120,7 +120,9 @@ def join(frames: Sequence[pd.DataFrame], specification: Specification) -> pd.Dat
 def empty() -> pd.DataFrame:
     """A panel without rows, of a study none of whose cells is there."""
     texts, flags = ("cell", "participant", "role", "mechanism", "treatment", "agent_type"), ("converged",)
-    kinds = {name: str if name in texts else bool if name in flags else float for name in (*_FIXED, *_LAST)}
+    kinds: dict[str, type] = {
+        name: str if name in texts else bool if name in flags else float for name in (*_FIXED, *_LAST)
+    }
     kinds |= {"session": int, "round": int}
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 

@@ -62,6 +62,8 @@ def cells_of(specification: Specification, classes: Classes = NO_CLASSES) -> lis
         if specification.calibration is not None:
             calibration = specification.calibration.model_dump()
             documents.append((THEORY, {"task": THEORY, "calibration": calibration, "precision": shared["precision"]}))
+        if specification.mechanism is not None:
+            _check_as_written(specification, classes)
         for i, treatment in enumerate(specification.treatments):
             players = _players(treatment, f"treatments[{i}]", classes)
             for point in points(specification):
@@ -123,6 +125,14 @@ def _players(treatment: Treatment, where: str, classes: Classes) -> dict[str, An
     return {"treatment": treatment.name, "conduct": conduct, **found}
 
 
+def _check_as_written(specification: Specification, classes: Classes) -> None:
+    """Refuses a bad value in the specification's own table even where the grid replaces it in every cell."""
+    table = dict(specification.mechanism or {})
+    first = {key: values[0] for key, values in specification.grid.items()}
+    absent = {key: value for key, value in first.items() if "." not in key and key not in table}
+    _mechanism(table | absent, "mechanism", {}, classes)
+
+
 def _own_part(specification, treatment: Treatment, index: int, point: Mapping[str, Any], classes: Classes) -> dict:
     """The mechanism (or calibration) and the training of a treatment at a point of the grid, canonical."""
     training = {k.removeprefix("training."): v for k, v in point.items() if k.startswith("training.")}
@@ -137,12 +147,13 @@ def _own_part(specification, treatment: Treatment, index: int, point: Mapping[st
     part: dict[str, Any] = {"training": trained.model_dump()}
     if specification.calibration is not None:
         return part | _calibrated(specification.calibration, treatment, index, rest)
-    study = _mechanism(_set(specification.mechanism, rest, classes), "mechanism", rest, classes)
+    base = dict(specification.mechanism)
+    study = _mechanism(_set(base, rest, classes), "mechanism", rest, classes)
     own = study
     if treatment.mechanism is not None:
         where = f"treatments[{index}].mechanism"
         table = treatment.mechanism
-        table = specification.mechanism | {"kind": table} if isinstance(table, str) else table
+        table = base | {"kind": table} if isinstance(table, str) else table
         own = _mechanism(_set(table, rest, classes), where, rest, classes)
     return part | {"mechanism": own, "reference": study}
 
@@ -188,7 +199,7 @@ def _calibrated(calibration: Calibration, treatment: Treatment, index: int, poin
             f"treatments[{index}].mechanism: {form!r} is not calibrated; {nearest(str(form), FORMS)}"
         )
     try:
-        found = Calibration.model_validate(calibration.model_dump() | point)
+        found = Calibration.model_validate(calibration.model_dump() | dict(point))
     except ValidationError as error:
         raise SpecificationError(fault(error.errors()[0], Calibration, "grid")) from None
     return {"calibration": found.model_dump(), "form": form}

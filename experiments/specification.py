@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import tomllib
 from collections.abc import Mapping
@@ -12,17 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from dcg_econ._names import nearest
+from dcg_econ.experiments.datafiles import SpecificationError, read_text, shown, with_data
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
-LARGEST_FILE = 2_000_000  # bytes, of a specification or of a file that it reads
 MOST_CELLS = 100_000
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}(\.[a-z][a-z0-9_]{0,39}){0,3}$")]
-
-
-class SpecificationError(ValueError):
-    """A specification that cannot be run: one line for each fault, naming the key and the remedy."""
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
@@ -136,8 +131,10 @@ class Specification(_Strict):
             raise ValueError("mechanism: give either [mechanism] or [calibration]")
         if self.calibration is not None and "rounds" in self.model_fields_set:
             raise ValueError("rounds: the data say how many market days there are; leave it out")
-        for what, items in {"treatments": self.treatments, "hypotheses": self.hypotheses}.items():
-            names = [item.name for item in items]
+        for what, names in {
+            "treatments": [t.name for t in self.treatments],
+            "hypotheses": [h.name for h in self.hypotheses],
+        }.items():
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:
                 raise ValueError(f"{what}: the name `{twice[0]}` is given twice; give each its own name")
@@ -190,7 +187,7 @@ def catalog() -> dict[str, Path]:
 def load(name: str | Path) -> Specification:
     """Reads a specification: the name of a study in the catalogue, or the path of a TOML file."""
     path = _find(name)
-    return parse(_read(path, path.name), path.name, path.parent)
+    return parse(read_text(path, path.name), path.name, path.parent)
 
 
 def parse(text: str, file: str = "specification", folder: Path | None = None) -> Specification:
@@ -203,7 +200,7 @@ def parse(text: str, file: str = "specification", folder: Path | None = None) ->
         raise SpecificationError(
             f"{file}: cannot be read: {str(error)[:100]}; nest less, write shorter numbers"
         ) from None
-    return validate(_with_data(raw, file, folder), file)
+    return validate(with_data(raw, file, folder), file)
 
 
 def validate(raw: Mapping[str, Any], file: str = "study") -> Specification:
@@ -229,62 +226,6 @@ def _find(name: str | Path) -> Path:
     return path
 
 
-def _read(path: Path, file: str) -> str:
-    """The text of a file of modest size."""
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise SpecificationError(f"{file}: larger than {LARGEST_FILE} bytes; is it the right file?")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise SpecificationError(f"{file}: not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise SpecificationError(f"{file}: cannot be read: {error.strerror}") from None
-
-
-def _with_data(value: Any, file: str, folder: Path | None, where: str = "", depth: int = 0) -> Any:
-    """The tree with the columns of CSV files in place of `{ kind = "empirical", file = ..., column = ... }`."""
-    if depth > 20 or not isinstance(value, dict | list):
-        return value
-    if isinstance(value, list):
-        return [_with_data(item, file, folder, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
-    if value.get("kind") == "empirical" and "file" in value:
-        return {"kind": "empirical", "values": _column(value, f"{file}: {where}", folder)}
-    return {k: _with_data(v, file, folder, f"{where}.{k}".lstrip("."), depth + 1) for k, v in value.items()}
-
-
-def _column(table: dict, where: str, folder: Path | None) -> list[float]:
-    """A column of numbers of a CSV file that lies in the specification's folder, links followed."""
-    unknown = [key for key in table if key not in ("kind", "file", "column")]
-    if unknown:
-        raise SpecificationError(f"{where}.{unknown[0]}: unknown key; {nearest(unknown[0], ('file', 'column'))}")
-    name, column = table["file"], table.get("column")
-    if folder is None or not isinstance(name, str) or not name or "\0" in name:
-        raise SpecificationError(f"{where}.file: got {_shown(name)}; name a CSV file beside the specification")
-    home, path = folder.resolve(), (folder / name).resolve()
-    if Path(name).is_absolute() or not path.is_relative_to(home):
-        raise SpecificationError(f"{where}.file: {_shown(name)} lies outside the specification's folder; copy it there")
-    if not path.is_file():
-        raise SpecificationError(f"{where}.file: no such file {_shown(name)}; put it beside the specification")
-    rows = list(csv.reader(_read(path, f"{where}.file").splitlines()))
-    header = rows[0] if rows else []
-    if not isinstance(column, str) or column not in header:
-        raise SpecificationError(f"{where}.column: got {_shown(column)}; {nearest(str(column), header)}")
-    at, numbers = header.index(column), []
-    for line, row in enumerate(rows[1:], start=2):
-        try:
-            number = float(row[at])
-        except (ValueError, IndexError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise SpecificationError(
-                f"{where}.file: line {line} of {name} has no number in `{column}`; drop or mend it"
-            )
-        numbers.append(number)
-    if not numbers:
-        raise SpecificationError(f"{where}.file: {name} has no rows; give observations")
-    return numbers
-
-
 def fault(error: Any, model: type[BaseModel], prefix: str = "") -> str:
     """One fault in words: where, what, and what to do."""
     loc = error["loc"]
@@ -296,23 +237,18 @@ def fault(error: Any, model: type[BaseModel], prefix: str = "") -> str:
         case "missing":
             return f"{where}: missing; add it"
         case "literal_error":
-            return f"{where}: {_shown(error['input'])} is not one of {error['ctx']['expected']}; choose one of these"
+            return f"{where}: {shown(error['input'])} is not one of {error['ctx']['expected']}; choose one of these"
         case "value_error":
             text = str(error["ctx"]["error"])
             return text if where == "specification" else f"{where}: {text}"
         case _:
-            return f"{where}: got {_shown(error['input'])}; {error['msg'][0].lower()}{error['msg'][1:]}"
+            return f"{where}: got {shown(error['input'])}; {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def _shown_loc(loc: tuple) -> list:
     """The location without pydantic's own marks for the members of a union and for keys."""
     marks = ("str", "dict[str,any]", "[key]")
     return [part for part in loc if str(part) not in marks and "function-after" not in str(part)]
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _keys_at(loc: tuple, model: Any) -> list[str]:

@@ -56,8 +56,8 @@ class Study:
 
     def __init__(
         self,
-        mechanism: AbstractMechanism,
-        treatments: Mapping[str, Any],
+        mechanism: Any,
+        treatments: Any,
         *,
         sessions: int = 20,
         rounds: int = 100,
@@ -207,7 +207,7 @@ def _treatment(name: str, value: Any, classes: dict[str, type]) -> dict[str, Any
         (AbstractEstimator, "estimator"),
     ):
         if isinstance(value, base):
-            value = Treatment(**{key: value})  # type: ignore[arg-type]
+            value = Treatment(**{key: value})
     value = Treatment(conduct=value) if isinstance(value, str) else value
     if not isinstance(value, Treatment):
         raise SpecificationError(
@@ -228,7 +228,7 @@ def _described(value: Any, where: str, classes: dict[str, type]) -> Any:
     ):
         _remember(node, classes)
     _remember(value, classes)
-    return describe(value, where)
+    return describe(value, where, spell_out=True)
 
 
 def _remember(value: Any, classes: dict[str, type]) -> None:

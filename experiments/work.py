@@ -68,7 +68,7 @@ def perform(cell: Cell, order: Order, steps: Steps | None = None) -> Outcome:
                 result = run_cell(cell, hooks)
         except Exception as error:
             if _is_full(error):
-                raise WriteError(f"the checkpoint of {cell.name}", error) from error  # type: ignore[arg-type]
+                raise WriteError(f"the checkpoint of {cell.name}", error) from error
             if isinstance(error, HOPELESS) or attempt > order.retries:
                 record = store.write_failure(cell.name, cell.id, error, attempt)
                 return Outcome(cell.name, cell.id, FAILED, time.perf_counter() - start, error=record["error"])
