@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from dcg_econ.experiments.store import DONE, FAILED, Store, StoreError
 from dcg_econ.experiments.work import Order, Outcome, perform
 
 STEPS_TOPIC = "dcg-econ-steps"
+SECONDS_BETWEEN_LOOKS = 5.0
 
 
 class BusyError(StoreError):
@@ -81,22 +85,30 @@ def _here(todo: Sequence[Cell], order: Order, progress: AbstractProgress) -> Ite
 
 
 def _on_dask(todo: Sequence[Cell], order: Order, progress: AbstractProgress, client: Any) -> Iterator[Outcome]:
-    """Cells as Dask tasks: the worker writes the store, and only outcomes come back."""
-    from distributed import as_completed
+    """Cells as Dask tasks: the worker writes the store, and only outcomes come back.
+
+    No more tasks are out than there are threads: Dask would hand out short lists at once, and cells of unknown length
+    would wait behind a long one while another worker idles.
+    """
+    from distributed import wait
 
     client.subscribe_topic(STEPS_TOPIC, lambda event: progress.steps(*event[1]))
-    waiting = {}
-    for cell in todo:
-        future = client.submit(perform_on_worker, cell, order, key=cell.id, pure=False)
-        waiting[future] = cell
+    rest, out = iter(todo), {}
     try:
-        for future in as_completed(list(waiting)):
-            cell = waiting.pop(future)
-            yield _received(future, cell, order, client)
-            future.release()
+        while True:
+            for cell in islice(rest, max(1, sum(client.nthreads().values())) - len(out)):
+                out[client.submit(perform_on_worker, cell, order, key=cell.id, pure=False)] = cell
+            if not out:
+                return
+            with suppress(TimeoutError, CancelledError):  # then look for workers that have joined, or for the end
+                wait(list(out), timeout=SECONDS_BETWEEN_LOOKS, return_when="FIRST_COMPLETED")
+            for future in [future for future in out if future.done() or client.status != "running"]:
+                outcome = _received(future, out.pop(future), order, client)
+                future.release()
+                yield outcome
     finally:
         if client.status == "running":
-            client.cancel(list(waiting), force=True)
+            client.cancel(list(out), force=True)
             client.unsubscribe_topic(STEPS_TOPIC)
 
 
@@ -166,10 +178,25 @@ def remote_client(address: str | None, file: Path | None, timeout: float = 60) -
         raise StoppedError(
             f"no Dask scheduler answers at {address or file} ({error}); start one with `dask scheduler`"
         ) from None
+    with _hushed():
+        try:
+            yield client
+        finally:
+            client.close(timeout=5)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keeps Dask's loggers quiet: a lost scheduler is told once, in a sentence."""
+    loggers = [log for name, log in logging.root.manager.loggerDict.items() if name.startswith("distributed")]
+    levels = {log: log.level for log in loggers if isinstance(log, logging.Logger)}
+    for log in levels:
+        log.setLevel(logging.CRITICAL)
     try:
-        yield client
+        yield
     finally:
-        client.close(timeout=5)
+        for log, level in levels.items():
+            log.setLevel(level)
 
 
 def _need_dask() -> None:

@@ -73,7 +73,7 @@ def perform(cell: Cell, order: Order, steps: Steps | None = None) -> Outcome:
                 record = store.write_failure(cell.name, cell.id, error, attempt)
                 return Outcome(cell.name, cell.id, FAILED, time.perf_counter() - start, error=record["error"])
             continue
-        manifest = _manifest(cell, result, begun, attempt, resumed, [str(w.message) for w in caught])
+        manifest = _manifest(cell, result, begun, attempt, resumed, _said(caught))
         store.write_cell(cell.id, result.frames, manifest)
         checkpoint.remove()
         return Outcome(cell.name, cell.id, DONE, result.seconds, result.unconverged)
@@ -82,6 +82,12 @@ def perform(cell: Cell, order: Order, steps: Steps | None = None) -> Outcome:
 
 def _is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and Path(str(error.filename or "")).parent.name == "checkpoints"
+
+
+def _said(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Warnings that concern results; that JAX found no use for a compiled file of another process does not."""
+    texts = dict.fromkeys(str(warning.message) for warning in caught)
+    return [text for text in texts if "persistent compilation cache" not in text]
 
 
 def _manifest(
@@ -93,7 +99,7 @@ def _manifest(
         "document": dict(cell.document),
         "sessions": result.sessions,
         "unconverged": result.unconverged,
-        "warnings": [*result.warnings, *dict.fromkeys(caught)],
+        "warnings": [*result.warnings, *caught],
         "facts": result.facts,
         "attempts": attempt,
         "resumed": resumed,
