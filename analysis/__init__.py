@@ -8,6 +8,7 @@ if __name__ != "dcg_econ.analysis":
 
 from dcg_econ.analysis.demand import InstrumentalVariables, fulton_demand, two_stage_least_squares
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
+from dcg_econ.analysis.export import write_csv, write_stata
 from dcg_econ.analysis.figures import (
     demand_figure,
     efficiency_figure,
@@ -16,7 +17,10 @@ from dcg_econ.analysis.figures import (
     schedules_figure,
     training_figure,
 )
+from dcg_econ.analysis.grid_figures import grid_figure, grid_training_figure
+from dcg_econ.analysis.otree import to_otree
 from dcg_econ.analysis.panels import market_days
+from dcg_econ.analysis.plan import plan_table
 from dcg_econ.analysis.report import ReportMaterial, write_report
 from dcg_econ.analysis.tables import Table
 from dcg_econ.analysis.welfare import welfare_table
@@ -30,13 +34,19 @@ __all__ = [
     "effects_table",
     "efficiency_figure",
     "fulton_demand",
+    "grid_figure",
+    "grid_training_figure",
     "market_days",
+    "plan_table",
     "price_figure",
     "save_figure",
     "schedules_figure",
+    "to_otree",
     "training_figure",
     "treatment_effects",
     "two_stage_least_squares",
     "welfare_table",
+    "write_csv",
     "write_report",
+    "write_stata",
 ]

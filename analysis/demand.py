@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from dcg_econ.analysis.panels import require_columns
+from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.tables import STARS_LEGEND, Table, in_brackets, number_text, stars
 
 CONSTANT = "Constant"

@@ -1,10 +1,18 @@
 """Treatment effects by least squares on market days, clustered by session.
 
-(1)  y_tsd = a + sum_k b_k [t = k] + day effects + e_tsd,  treatments t, sessions s, days d.
+(1)  y_tgsd = a_g + sum_k b_k [t = k] + round effects + e_tgsd,  treatments t, grid points g, sessions s, rounds d.
 
-The day dummies are centred, so a is the mean of the baseline treatment on the average day. Standard errors are
-statsmodels' cluster sandwich with its correction G/(G-1) (n-1)/(n-K); p values and intervals use Student's t on G - 1
-degrees of freedom (`use_t=True`): the normal law that statsmodels takes by default is too optimistic.
+Point and round dummies are centred, so the constant is the mean of the baseline treatment on the average round and point.
+On a grid b_k is the average of the differences within points (each point alike where the panel is balanced; a point at
+which a treatment is missing tells nothing of it), and `by_point()` gives the differences point by point. Standard errors
+are statsmodels' cluster sandwich with its correction G/(G-1) (n-1)/(n-K); session s is one cluster over all cells, which
+share its draws, and where they do not this has fewer clusters than it might. p values and intervals use Student's t on
+G - 1 degrees of freedom (`use_t=True`): the normal law that statsmodels takes by default is too optimistic.
+
+(2)  y_tgsd = W_tgsd / F_tgs,  weight F_tgs,  with welfare W and the session's mean first best F:
+
+then (1) without dummies is E W / E F by treatment, the efficiency of the welfare table, and a day whose first best is
+zero counts with the welfare that it lost.
 """
 
 from collections.abc import Sequence
@@ -13,34 +21,28 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dcg_econ.analysis.panels import market_days, nearest, treatments_of
-from dcg_econ.analysis.style import study_order, treatment_label
-from dcg_econ.analysis.tables import STARS_LEGEND, Table, decimals, in_brackets, interval_text, number_text, stars
+from dcg_econ.analysis.effects_print import effects_table, point_effects_table, single_table
+from dcg_econ.analysis.names import nearest
+from dcg_econ.analysis.panels import cell_keys, market_days, treatments_of
+from dcg_econ.analysis.points import at_point, parameters_of, points_of
+from dcg_econ.analysis.style import CONSTANT, study_order
+from dcg_econ.analysis.tables import Table
+from dcg_econ.analysis.units import outcome_label, units_of
 
-CONSTANT = "Constant"
+__all__ = ["TreatmentEffects", "effects_table", "treatment_effects"]
+
 ZERO_VARIANCE = 1e-10  # standard errors below this share of the largest number are rounding: their square is 1e-20
-DOLLARS = "$ per market day"
-UNITS = {
-    "efficiency": "share of first best",
-    "welfare_loss_share": "share of first best",
-    "welfare_loss": DOLLARS,
-    "welfare": DOLLARS,
-    "first_best": DOLLARS,
-    "markdown": "share of the competitive price",
-    "log_price": "log points, price in $/lb",
-    "price": "$/lb",
-    "revenue": DOLLARS,
-    "revenue_loss": DOLLARS,
-    "buyers_payoff": DOLLARS,
-    "fringe_payoff": DOLLARS,
-    "seller_payoff": DOLLARS,
-}
+ZERO = 1e-12  # a first best below this share of the mean is none
+WEIGHT = "_weight"
+MANY = 4e7  # numbers in the matrix of regressors: 320 megabytes
 
 
 @dataclass(frozen=True, eq=False)
 class TreatmentEffects:
     """A fit of (1). `coefficients`: one row per treatment but the baseline, then the constant (the baseline's mean);
-    columns b, se, t, p, low, high (95%), in the outcome's unit. `dropped` counts market days without a finite outcome.
+    columns b, se, t, p, low, high (95%), in the outcome's unit. `points`: the same by grid point, one row per parameter
+    values x treatment, with n, clusters and a `note` where nothing could be estimated. `dropped` counts market days
+    without a finite outcome. `ratio`: whether efficiency is a ratio of expectations, (2).
     """
 
     coefficients: pd.DataFrame
@@ -54,10 +56,19 @@ class TreatmentEffects:
     r_squared: float
     dropped: int
     label: str
+    unit: str
+    period: str
+    parameters: tuple[str, ...]
+    points: pd.DataFrame
+    ratio: bool = False
 
     def table(self) -> Table:
         """The coefficients with standard errors below, and what was estimated how."""
-        return _table(self)
+        return single_table(self)
+
+    def by_point(self) -> Table:
+        """The effects at each point of the grid, estimated from that point's days alone."""
+        return point_effects_table(self)
 
     def summary(self) -> str:
         """The table as plain text."""
@@ -91,7 +102,7 @@ class TreatmentEffects:
 
     @property
     def __maketables_fixef_string__(self) -> str | None:
-        return self.absorbed
+        return " + ".join([*self.parameters, *([self.absorbed] if self.absorbed else [])]) or None
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, str]:
@@ -107,57 +118,73 @@ def treatment_effects(
     cluster: str = "session",
     baseline: str | None = None,
     absorb: str | None = "round",
+    parameters: Sequence[str] | None = None,
+    ratio: bool | None = None,
 ) -> TreatmentEffects:
     """Effects of the treatments on `outcome` relative to `baseline`, equation (1).
 
-    `outcome` is a numeric column with one value per market day, or one of efficiency, welfare_loss,
-    welfare_loss_share, markdown, log_price, revenue, revenue_loss, buyers_payoff, fringe_payoff, seller_payoff.
-    `baseline` defaults to "competitive", else the panel's first treatment. `absorb=None` leaves the day effects out.
-    Raises ValueError for an unknown name, an outcome that does not vary, one treatment, or fewer than two clusters.
+    `outcome` is a numeric column with one value per market day, or a derived one of `market_days` (efficiency,
+    welfare_loss, mean_payoff, <role>_payoff, and where there are prices markdown, log_price, revenue, revenue_loss).
+    `baseline` defaults to "competitive", else the panel's first treatment. `absorb=None` leaves the round effects out.
+    `parameters` are the swept columns (default: the panel's). `ratio=True` takes efficiency as a ratio of expectations,
+    (2), like the welfare table; False as a mean over days of ratios; by default a ratio of expectations only where a
+    day's own ratio need not exist (its first best may be zero). Raises ValueError for an unknown name, an outcome that
+    does not vary, one treatment, or fewer than two clusters.
     """
-    import statsmodels.api as sm
-
-    days, dropped = _sample(panel, outcome, cluster, absorb)
-    treatments = study_order(treatments_of(days))
+    days, dropped, ratio = _sample(panel, outcome, cluster, absorb, parameters, ratio)
+    swept = parameters_of(days)
     baseline = _baseline(treatments_of(days), baseline)
-    y, x = _design(days, outcome, [name for name in treatments if name != baseline], absorb)
-    groups = pd.factorize(days[cluster])[0]
-    count = int(groups.max()) + 1
-    if count < 2:
-        raise ValueError(f"one cluster in `{cluster}` gives no standard error: run more sessions (sessions=20)")
-    if np.linalg.matrix_rank(x.T @ x) < x.shape[1]:
-        raise ValueError(
-            f"`{absorb}` and the treatments are collinear: each treatment needs the same days, or absorb=None"
-        )
-    fit = sm.OLS(y, x).fit(method="qr", cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
-    table = _coefficients(fit).loc[[*(name for name in treatments if name != baseline), CONSTANT]]
-    table.index.name = "treatment"
-    label = panel.attrs.get("variable_labels", {}).get(outcome, outcome.replace("_", " "))
+    fit, table, count = _fit(days, outcome, cluster, baseline, absorb, swept)
+    labels = panel.attrs.get("variable_labels", {})
+    label, unit = outcome_label(outcome, labels)
     return TreatmentEffects(
         coefficients=table,
         outcome=outcome,
         baseline=baseline,
         cluster=cluster,
         absorbed=absorb,
-        n=len(y),
+        n=int(fit.nobs),
         clusters=count,
         df=count - 1,
         r_squared=float(fit.rsquared),
         dropped=dropped,
         label=label,
+        unit=unit,
+        period=units_of(labels).period,
+        parameters=swept,
+        points=_by_point(days, outcome, cluster, baseline, absorb, swept),
+        ratio=ratio,
     )
 
 
-def _sample(panel: pd.DataFrame, outcome: str, cluster: str, absorb: str | None) -> tuple[pd.DataFrame, int]:
+def _sample(panel, outcome: str, cluster: str, absorb: str | None, parameters, ratio: bool | None):
+    """The days with a finite outcome and their weights, how many are left out, and whether (2) is used."""
     keep = [name for name in dict.fromkeys((outcome, cluster, absorb)) if name in panel]
-    days = market_days(panel, keep=keep)
+    days = market_days(panel, keep=keep, parameters=parameters)
     for name, what in ((outcome, "outcome"), (cluster, "cluster"), (absorb, "absorbed effect")):
         if name is not None and name not in days:
             raise ValueError(f"the panel knows no {what} `{name}`{nearest(name, days.columns)}")
     if not pd.api.types.is_numeric_dtype(days[outcome]):
         raise ValueError(f"the outcome `{outcome}` is not numeric")
-    good = np.isfinite(days[outcome].astype(float))
-    return days[good], int((~good).sum())
+    if ratio and outcome != "efficiency":
+        raise ValueError(f"ratio=True is a way to take efficiency, not `{outcome}`: leave it out")
+    if ratio is None:
+        ratio = outcome == "efficiency" and bool((days["first_best"] <= ZERO * days["first_best"].mean()).any())
+    days = _as_ratio(days) if ratio else days.assign(**{WEIGHT: 1.0})
+    good = np.isfinite(days[outcome].astype(float)) & (days[WEIGHT] > 0)
+    return days[good], int((~good).sum()), ratio
+
+
+def _as_ratio(days: pd.DataFrame) -> pd.DataFrame:
+    """Equation (2): welfare over the session's mean first best, with that mean as weight, every point alike."""
+    own = [days[key] for key in [*cell_keys(days), "session"]]
+    best = days["first_best"].groupby(own, observed=True, dropna=False).transform("mean")
+    swept = list(parameters_of(days))
+    points = (
+        days.groupby(swept, sort=False, observed=True, dropna=False).ngroup() if swept else pd.Series(0, days.index)
+    )
+    weight = best / best.groupby(points).transform("mean")
+    return days.assign(efficiency=days["welfare"] / best, **{WEIGHT: weight})
 
 
 def _baseline(treatments: list[str], baseline: str | None) -> str:
@@ -170,7 +197,29 @@ def _baseline(treatments: list[str], baseline: str | None) -> str:
     return baseline
 
 
-def _design(days: pd.DataFrame, outcome: str, effects: list[str], absorb: str | None) -> tuple[pd.Series, pd.DataFrame]:
+def _fit(days: pd.DataFrame, outcome: str, cluster: str, baseline: str, absorb: str | None, swept: Sequence[str]):
+    """statsmodels' fit, the coefficients of interest, and the number of clusters."""
+    import statsmodels.api as sm
+
+    effects = [name for name in study_order(treatments_of(days)) if name != baseline]
+    y, x = _design(days, outcome, effects, absorb, swept)
+    groups = pd.factorize(days[cluster])[0]
+    count = int(groups.max()) + 1
+    if count < 2:
+        raise ValueError(f"one cluster in `{cluster}` gives no standard error: run more sessions (sessions=20)")
+    if np.linalg.matrix_rank(x.to_numpy().T @ x.to_numpy()) < x.shape[1]:
+        raise ValueError(
+            f"`{absorb}` and the treatments are collinear: each treatment needs the same days, or absorb=None"
+            + ("; each grid point needs two treatments" if swept else "")
+        )
+    model = sm.WLS(y, x, weights=days[WEIGHT])
+    fit = model.fit(method="qr", cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
+    table = _coefficients(fit).loc[[*effects, CONSTANT]]
+    table.index.name = "treatment"
+    return fit, table, count
+
+
+def _design(days, outcome: str, effects: list[str], absorb: str | None, swept) -> tuple[pd.Series, pd.DataFrame]:
     y = days[outcome].astype(float)
     if np.ptp(y) <= 1e-12 * max(1.0, float(y.abs().max())):
         raise ValueError(
@@ -178,10 +227,22 @@ def _design(days: pd.DataFrame, outcome: str, effects: list[str], absorb: str | 
             "varies between treatments"
         )
     x = pd.DataFrame({name: (days["treatment"] == name).astype(float) for name in effects}, index=days.index)
+    if swept:
+        point = days.groupby(list(swept), sort=False, observed=True, dropna=False).ngroup()
+        x = x.join(_dummies(point, "point"))
     if absorb is not None:
-        dummies = pd.get_dummies(days[absorb].astype("category"), drop_first=True, dtype=float, prefix=absorb)
-        x = x.join(dummies - dummies.mean())
+        if days[absorb].nunique() * len(days) > MANY:
+            raise ValueError(
+                f"{days[absorb].nunique():,d} effects of `{absorb}` on {len(days):,d} days are too many for dummies: "
+                "give absorb=None, which leaves the estimates as they are where every treatment has the same rounds"
+            )
+        x = x.join(_dummies(days[absorb], absorb))
     return y, x.assign(**{CONSTANT: 1.0})
+
+
+def _dummies(values: pd.Series, prefix: str) -> pd.DataFrame:
+    dummies = pd.get_dummies(values.astype("category"), drop_first=True, dtype=float, prefix=prefix)
+    return dummies - dummies.mean()
 
 
 def _coefficients(fit) -> pd.DataFrame:
@@ -198,68 +259,22 @@ def _coefficients(fit) -> pd.DataFrame:
     return table
 
 
-def _number_style(fit: TreatmentEffects) -> str:
-    largest = 2 if UNITS.get(fit.outcome) == DOLLARS else 6
-    return f",.{decimals(fit.coefficients['se'], largest=largest)}f"
-
-
-def _table(fit: TreatmentEffects) -> Table:
-    style = _number_style(fit)
-    rows: list[list[str]] = []
-    for name, row in fit.coefficients.iterrows():
-        label = f"Constant ({treatment_label(fit.baseline)})" if name == CONSTANT else treatment_label(name)
-        marks = "" if name == CONSTANT else stars(row["p"])
-        interval = interval_text(row["low"], row["high"], style)
-        p = "< 0.001" if row["p"] < 0.001 else number_text(row["p"], ".3f")
-        rows.append([label, number_text(row["b"], style) + marks, in_brackets(row["se"], style), interval, p])
-    effects = f"{fit.absorbed} effects" if fit.absorbed else "no day effects"
-    unit = f" ({UNITS[fit.outcome]})" if fit.outcome in UNITS else ""
-    notes = [
-        f"Outcome: {fit.label}{unit}; one observation a market day and treatment, {fit.n:,d} in all. Effects are "
-        f"relative to {treatment_label(fit.baseline)}; {effects}; R-squared {fit.r_squared:.3f}.",
-        f"Standard errors clustered by {fit.cluster} ({fit.clusters} clusters); p values and 95% intervals by "
-        f"Student's t on {fit.df} degrees of freedom (clusters - 1). {STARS_LEGEND}",
-    ]
-    if fit.dropped:
-        notes.append(f"{fit.dropped:,d} market days without a finite outcome are left out.")
-    heads = ["", "Effect", "Std. error", "95% interval", "p value"]
-    title = f"Treatment effects on {fit.label}"
-    printed = pd.DataFrame(rows, columns=heads, dtype=object)
-    return Table(fit.coefficients, title, tuple(notes), name=f"effects_{fit.outcome}", printed=printed)
-
-
-def effects_table(fits: Sequence[TreatmentEffects]) -> Table:
-    """Several outcomes side by side, one column each; `to_frame()` stacks their coefficients by outcome."""
-    names = list(dict.fromkeys(name for fit in fits for name in fit.coefficients.index if name != CONSTANT))
-    styles = [_number_style(fit) for fit in fits]
-    rows: list[list[str]] = []
-    for name in [*names, CONSTANT]:
-        known = [fit.coefficients.loc[name] if name in fit.coefficients.index else None for fit in fits]
-        cells = [(row, style) for row, style in zip(known, styles, strict=True)]
-        marks = ["" if name == CONSTANT or row is None else stars(row["p"]) for row in known]
-        values = ["–" if row is None else number_text(row["b"], style) for row, style in cells]
-        label = CONSTANT if name == CONSTANT else treatment_label(name)
-        rows.append([label, *(value + mark for value, mark in zip(values, marks, strict=True))])
-        rows.append(["", *("–" if row is None else in_brackets(row["se"], style) for row, style in cells)])
-    rows.append(["Baseline", *(treatment_label(fit.baseline) for fit in fits)])
-    rows.append(["Day effects", *("yes" if fit.absorbed else "no" for fit in fits)])
-    rows.append(["Observations", *(f"{fit.n:,d}" for fit in fits)])
-    rows.append(["Clusters", *(f"{fit.clusters:,d}" for fit in fits)])
-    rows.append(["R-squared", *(f"{fit.r_squared:.3f}" for fit in fits)])
-    units = "; ".join(f"{fit.label}: {UNITS.get(fit.outcome, 'its own unit')}" for fit in fits)
-    dfs = ", ".join(sorted({str(fit.df) for fit in fits}))
-    notes: tuple[str, ...] = (
-        f"Least squares, one observation a market day and treatment. Units: {units}. The constant is the baseline's "
-        "mean on the average day.",
-        f"Standard errors in brackets, clustered by {fits[0].cluster}, with the correction (n - 1)/(n - K) for the day "
-        "effects too, so that they may exceed those of the welfare table in the last digit; stars by Student's t on "
-        f"{dfs} degrees of freedom (clusters - 1). {STARS_LEGEND}",
-    )
-    if "efficiency" in [fit.outcome for fit in fits]:
-        weighed = (
-            "Efficiency here is a mean over days that weighs each alike; the welfare table's, a ratio of expectations,"
-        )
-        notes += (f"{weighed} weighs a day by its first best: the two differ a little.",)
-    printed = pd.DataFrame(rows, columns=["", *(fit.label.capitalize() for fit in fits)], dtype=object)
-    frame = pd.concat({fit.outcome: fit.coefficients for fit in fits}, names=["outcome", "treatment"])
-    return Table(frame, "Treatment effects", notes, name="effects", printed=printed)
+def _by_point(days, outcome: str, cluster: str, baseline: str, absorb: str | None, swept) -> pd.DataFrame:
+    """Fits of (1) to one point at a time, one row per point and treatment; `note` says why a row is empty."""
+    every = [name for name in study_order(treatments_of(days)) if name != baseline]
+    rows = []
+    for point in points_of(days, swept):
+        own = at_point(days, swept, point)
+        found, note = pd.DataFrame(), ""
+        try:
+            _baseline(treatments_of(own), baseline)
+            _, found, _ = _fit(own, outcome, cluster, baseline, absorb, ())
+        except ValueError as error:
+            note = str(error)
+        for name in every:
+            has = name in found.index
+            why = note or ("" if has else f"no finite outcome for `{name}`")
+            size = {"n": len(own), "clusters": own[cluster].nunique(), "note": why}
+            numbers = found.loc[name].to_dict() if has else dict.fromkeys(("b", "se", "t", "p", "low", "high"), np.nan)
+            rows.append(dict(zip(swept, point, strict=True)) | {"treatment": name} | numbers | size)
+    return pd.DataFrame(rows).set_index([*swept, "treatment"])

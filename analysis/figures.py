@@ -5,21 +5,25 @@ or write it with `save_figure`.
 """
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from dcg_econ.analysis.inference import Estimate, mean_per_day, ratio, session_ratios
-from dcg_econ.analysis.panels import failed_sessions, market_days, require_columns, treatments_of
-from dcg_econ.analysis.style import BLACK, BLUE, GREY, RC, VERMILION, Look, looks, study_order
+from dcg_econ.analysis.names import require_columns
+from dcg_econ.analysis.panels import market_days, sound_days, treatments_of
+from dcg_econ.analysis.points import parameters_of
+from dcg_econ.analysis.style import BLACK, BLUE, GREY, KNOWN, RC, VERMILION, Look, looks, study_order
 from dcg_econ.analysis.tables import number_text
+from dcg_econ.analysis.units import units_of
 
 WIDTH = 7.2  # inches, all figures alike, so that their type has one size on the page
 INTERVAL_NOTE = "Bars: 95% intervals clustered by session; none is seen where it is narrower than its marker."
 
 
-def _styled(draw):
+def styled(draw):
     """Runs a figure function under the house style, leaving matplotlib's global settings alone."""
 
     @functools.wraps(draw)
@@ -32,14 +36,17 @@ def _styled(draw):
     return wrapped
 
 
-def _figure(width: float, height: float, columns: int = 1, **kwargs):
+def figure_of(width: float, height: float, columns: int = 1, rows: int | None = None, **kwargs):
+    """A figure and its axes; with `rows` an array of rows x columns."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, columns, **kwargs)
+    if rows is not None:
+        kwargs["squeeze"] = False
+    return figure, figure.subplots(rows or 1, columns, **kwargs)
 
 
-@_styled
+@styled
 def demand_figure(points: pd.DataFrame, curves: pd.DataFrame):
     """The market's days and its demand: 2SLS with constant elasticity, and the kernel curve with its band.
 
@@ -49,7 +56,7 @@ def demand_figure(points: pd.DataFrame, curves: pd.DataFrame):
     """
     require_columns(points, ["price", "quantity"], "frame of points")
     require_columns(curves, ["price", "iv", "kernel", "kernel_low", "kernel_high"], "frame of curves")
-    figure, axes = _figure(WIDTH, 4.4)
+    figure, axes = figure_of(WIDTH, 4.4)
     axes.scatter(points["quantity"], points["price"], s=16, facecolor="none", edgecolor=GREY, label="Market days")
     band = {"color": BLUE, "alpha": 0.18, "linewidth": 0, "label": "Kernel regression, 95% band"}
     axes.fill_betweenx(curves["price"], curves["kernel_low"], curves["kernel_high"], **band)
@@ -69,7 +76,7 @@ def demand_figure(points: pd.DataFrame, curves: pd.DataFrame):
     return figure
 
 
-@_styled
+@styled
 def schedules_figure(schedules: pd.DataFrame):
     """One buyer's schedule by type, one panel a type: true marginal value, Nash, and learned with its 10-90 band.
 
@@ -79,7 +86,7 @@ def schedules_figure(schedules: pd.DataFrame):
     require_columns(schedules, ["treatment", "type_value", "price", "quantity"], "frame of schedules")
     types = sorted(schedules["type_value"].unique())
     style = looks(schedules["treatment"])
-    figure, axes = _figure(WIDTH, 3.9, len(types), sharex=True, sharey=True, squeeze=False)
+    figure, axes = figure_of(WIDTH, 3.9, len(types), sharex=True, sharey=True, squeeze=False)
     names = {3: ("Low type", "Mean type", "High type")}.get(len(types), ("Type",) * len(types))
     for panel, value, name in zip(axes[0], types, names, strict=True):
         own = schedules[schedules["type_value"] == value]
@@ -111,69 +118,75 @@ def _schedule(axes, line: pd.DataFrame, look) -> None:
     axes.plot(line["quantity"], line["price"], color=look.colour, linestyle=look.line, label=look.label, **below)
 
 
-@_styled
+@styled
 def price_figure(panel: pd.DataFrame):
     """Markdown of the price and loss of the seller's revenue against competition by treatment, with 95% intervals.
 
-    Left: mean of 1 - price / competitive price (%). Right: mean of (competitive price - price) x supply ($ per market
-    day). Returns the Figure.
+    Left: mean of 1 - price / competitive price (%). Right: mean of (competitive price - price) x supply (money per
+    round). Returns the Figure. Raises ValueError where the panel holds several grid points.
     """
     require_columns(panel, ["price", "competitive_price", "supply"])
-    days = _sound_days(panel)
-    figure, axes = _figure(WIDTH, 0.42 * len(treatments_of(days)) + 1.3, 2, sharey=True)
+    days = _one_point(panel)
+    unit = units_of(panel.attrs.get("variable_labels", {})).flow
+    figure, axes = figure_of(WIDTH, 0.42 * len(treatments_of(days)) + 1.3, 2, sharey=True)
     columns = (
         ("markdown", 100.0, "Price below competitive (%)"),
-        ("revenue_loss", 1.0, "Seller's loss ($ per market day)"),
+        ("revenue_loss", 1.0, f"Seller's loss ({unit})"),
     )
     for axis, (column, factor, label) in zip(axes, columns, strict=True):
-        _dots(axis, {name: mean_per_day(own, column).scaled(factor) for name, own in _by_treatment(days)})
+        means = {name: mean_per_day(own, column).scaled(factor) for name, own in _by_treatment(days)}
+        _dots(axis, means, looks(means))
         axis.set_xlabel(label)
     figure.supxlabel(INTERVAL_NOTE, fontsize=8, color=GREY)
     return figure
 
 
-@_styled
-def efficiency_figure(panel: pd.DataFrame):
+@styled
+def efficiency_figure(panel: pd.DataFrame, treatments: Sequence[str] = ()):
     """Efficiency loss (per cent of first best) by treatment: each session, their ratio of sums, and its 95% interval.
 
-    Returns the Figure.
+    Returns the Figure. Raises ValueError where the panel holds several grid points: `grid_figure` draws those.
     """
-    days = _sound_days(panel)
-    figure, axis = _figure(WIDTH, 0.42 * len(treatments_of(days)) + 1.3)
+    days = _one_point(panel)
+    figure, axis = figure_of(WIDTH, 0.42 * len(treatments_of(days)) + 1.3)
     sessions = {name: 100 * session_ratios(own, "welfare_loss", "first_best") for name, own in _by_treatment(days)}
-    style = looks(sessions)
+    style = looks([*treatments, *sessions])
     for row, (name, values) in enumerate(sessions.items()):
         spread = row + np.linspace(-0.22, 0.22, len(values)) if len(values) > 1 else [row]
         axis.scatter(values, spread, s=9, color=style[name].colour, alpha=0.45, linewidth=0, zorder=2)
-    _dots(axis, {name: ratio(own, "welfare_loss", "first_best").scaled(100.0) for name, own in _by_treatment(days)})
+    losses = {name: ratio(own, "welfare_loss", "first_best").scaled(100.0) for name, own in _by_treatment(days)}
+    _dots(axis, losses, style)
     axis.set_xlabel("Efficiency loss (% of first best)")
     figure.supxlabel(f"Small dots: sessions. {INTERVAL_NOTE}", fontsize=8, color=GREY)
     return figure
 
 
-@_styled
-def training_figure(history: pd.DataFrame):
+@styled
+def training_figure(history: pd.DataFrame, treatments: Sequence[str] = ()):
     """Learning: loss of efficiency beside Nash, and regret, on log scales; thin lines sessions, thick ones medians.
 
     `history`: treatment, session, step, efficiency, regret (shares of first best), and nash_efficiency where known.
-    Returns the Figure.
+    `treatments` are all of the study's, so that each has one colour in every figure. Returns the Figure.
     """
     require_columns(history, ["treatment", "session", "step", "efficiency", "regret"], "training history")
-    style = looks(history["treatment"])
-    figure, axes = _figure(WIDTH, 3.9, 2)
-    for name in study_order(style):
+    figure, axes = figure_of(WIDTH, 3.9, 2)
+    draw_learning(axes, history, looks([*treatments, *history["treatment"]]))
+    handles, labels = axes[0].get_legend_handles_labels()
+    if labels:
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
+    return figure
+
+
+def draw_learning(axes, history: pd.DataFrame, style: dict[str, Look]) -> None:
+    """Efficiency loss on the first of two axes and regret on the second, in each treatment's look."""
+    for name in study_order(history["treatment"]):
         own = history[history["treatment"] == name]
-        _learning_curves(
-            axes[0], own.assign(shown=(100 * (1 - own["efficiency"])).where(own["efficiency"] < 1)), style[name]
-        )
+        loss = (100 * (1 - own["efficiency"])).where(own["efficiency"] < 1)
+        _learning_curves(axes[0], own.assign(shown=loss), style[name])
         _learning_curves(axes[1], own.assign(shown=(100 * own["regret"]).where(own["regret"] > 0)), style[name])
         if "nash_efficiency" in own and own["nash_efficiency"].notna().any():
-            nash, twin = (
-                100 * (1 - own.groupby("step")["nash_efficiency"].mean().dropna()),
-                name.replace("learned", "nash", 1),
-            )
-            look = looks([twin])[twin] if twin != name else Look(f"Nash for {style[name].label}", BLACK, ":", "")
-            axes[0].plot(nash.index, nash, color=look.colour, linestyle=look.line, linewidth=1.1, label=look.label)
+            nash = 100 * (1 - own.groupby("step")["nash_efficiency"].mean().dropna())
+            _benchmark(axes[0], nash, name, style)
     axes[0].set_ylabel("Efficiency loss (% of first best, log scale)")
     axes[1].set_ylabel("Regret (% of first best, log scale)")
     for axis in axes:
@@ -181,9 +194,20 @@ def training_figure(history: pd.DataFrame):
         axis.set_xlabel("Training step")
         axis.xaxis.set_major_formatter("{x:,.0f}")
         axis.locator_params(axis="x", nbins=4)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
-    return figure
+
+
+def _benchmark(axis, nash: pd.Series, name: str, style: dict[str, Look]) -> None:
+    """Nash as a line in the look of the Nash treatment it belongs to; once where several treatments share it."""
+    twin = name.replace("learned", "nash", 1)
+    if twin != name and (twin in KNOWN or twin in style):
+        look = style.get(twin) or KNOWN[twin]
+    else:
+        drawn = [line.get_ydata() for line in axis.get_lines() if str(line.get_label()).startswith("Nash")]
+        if any(len(line) == len(nash) and np.allclose(line, nash) for line in drawn):
+            return
+        label = f"Nash for {style[name].label}" if drawn else "Nash"
+        look = Look(label, BLACK, ":", "")
+    axis.plot(nash.index, nash, color=look.colour, linestyle=look.line, linewidth=1.1, label=look.label)
 
 
 def _learning_curves(axis, own: pd.DataFrame, look) -> None:
@@ -194,9 +218,14 @@ def _learning_curves(axis, own: pd.DataFrame, look) -> None:
     axis.plot(median.index, median, color=look.colour, linestyle=look.line, linewidth=2.2, label=look.label)
 
 
-def _sound_days(panel: pd.DataFrame) -> pd.DataFrame:
-    days = market_days(panel)
-    days = days[~failed_sessions(days)]
+def _one_point(panel: pd.DataFrame) -> pd.DataFrame:
+    days = sound_days(market_days(panel))
+    swept = parameters_of(days)
+    if swept:
+        raise ValueError(
+            f"the panel sweeps {', '.join(swept)}, and this figure must not pool its points: use grid_figure(panel), or "
+            "one point, panel[panel[name] == value]"
+        )
     if days.empty:
         raise ValueError("every session failed: nothing to draw; see the cells' errors")
     return days
@@ -206,8 +235,7 @@ def _by_treatment(days: pd.DataFrame):
     return [(name, days[days["treatment"] == name]) for name in study_order(treatments_of(days))]
 
 
-def _dots(axis, estimates: dict[str, Estimate]) -> None:
-    style = looks(estimates)
+def _dots(axis, estimates: dict[str, Estimate], style: dict[str, Look]) -> None:
     for row, (name, estimate) in enumerate(estimates.items()):
         width = np.nan_to_num(estimate.high - estimate.value)
         look = {"fmt": style[name].marker, "color": style[name].colour, "markersize": 6.5, "capsize": 3.5}

@@ -4,9 +4,11 @@ For session sums A_s and B_s the estimate is the ratio of expectations R = sum_s
 u_s = A_s - R B_s its standard error is (1)  sqrt(S / (S - 1) * sum_s u_s^2) / sum_s B_s,  on S - 1 degrees of freedom.
 With B_s = 1 (1) is the standard error of a mean. A difference of ratios adds the terms u_s / sum B session by session,
 so treatments that share their sessions are compared in pairs. This equals weighted least squares of A/B on a constant
-with weights B and HC1 errors (Cochran 1977, chapter 6).
+with weights B and HC1 errors (Cochran 1977, chapter 6). Sides that share no session are independent: Welch's error
+and degrees of freedom. A mean over grid points averages the terms of a session, which is one cluster at all points.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +19,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its standard error clustered by session: value, se, 95% interval, df = sessions - 1, sessions.
+    """A number with its standard error clustered by session: value, se, 95% interval, df = sessions - 1 (or Welch's), sessions.
 
     With one session `se`, `low` and `high` are NaN: one draw shows no variation.
     """
@@ -26,7 +28,7 @@ class Estimate:
     se: float
     low: float
     high: float
-    df: int
+    df: int | float
     sessions: int
 
     @property
@@ -66,10 +68,39 @@ def ratio_difference(days: pd.DataFrame, against: pd.DataFrame, numerator: str, 
     return _estimate(value - base, terms - base_terms)
 
 
+def mean_difference(
+    pairs: Sequence[tuple[pd.DataFrame, pd.DataFrame]], numerator: str, denominator: str
+) -> tuple[Estimate, bool]:
+    """Mean over grid points of the difference of two ratios, and whether it is paired by session.
+
+    `pairs` holds (treatment's days, other's days) per point; each point counts alike. Sessions that both sides have at
+    every point are paired; where there is none the sides are taken as independent. Raises ValueError where a session of
+    neither kind is whole.
+    """
+    sides = [[side for side, _ in pairs], [side for _, side in pairs]]
+    whole = [set.intersection(*(set(days["session"]) for days in side)) for side in sides]
+    common = whole[0] & whole[1]
+    if not all(whole):
+        raise ValueError("no session is whole at every grid point")
+    (own, own_terms), (base, base_terms) = (
+        _average(side, common or sessions, numerator, denominator) for side, sessions in zip(sides, whole, strict=True)
+    )
+    if common:
+        return _estimate(own - base, own_terms - base_terms), True
+    return _welch(own - base, _estimate(own, own_terms), _estimate(base, base_terms)), False
+
+
 def session_ratios(days: pd.DataFrame, numerator: str, denominator: str) -> pd.Series:
     """Sum of `numerator` over sum of `denominator` within each session, indexed by session."""
     sums = days.groupby("session", observed=True)[[numerator, denominator]].sum()
     return sums[numerator] / sums[denominator]
+
+
+def _average(points: Sequence[pd.DataFrame], sessions: set, numerator: str, denominator: str):
+    """Mean of the ratios over the points, and its terms by session."""
+    found = [_linearised(days[days["session"].isin(sessions)], numerator, denominator) for days in points]
+    values, terms = zip(*found, strict=True)
+    return float(np.mean(values)), sum(terms) / len(terms)
 
 
 def _linearised(days: pd.DataFrame, numerator: str, denominator: str) -> tuple[float, pd.Series]:
@@ -88,3 +119,17 @@ def _estimate(value: float, terms: pd.Series) -> Estimate:
     se = float(np.sqrt(sessions / (sessions - 1) * (terms**2).sum(skipna=False)))
     width = float(stats.t.ppf(0.5 + LEVEL / 2, sessions - 1)) * se
     return Estimate(value, se, value - width, value + width, sessions - 1, sessions)
+
+
+def _welch(value: float, own: Estimate, base: Estimate) -> Estimate:
+    """Difference of two independent estimates, Satterthwaite's degrees of freedom."""
+    from scipy import stats
+
+    sessions = own.sessions + base.sessions
+    parts = np.array([own.se**2, base.se**2])
+    if not np.isfinite(parts).all():
+        return Estimate(value, np.nan, np.nan, np.nan, sessions - 2, sessions)
+    se = float(np.sqrt(parts.sum()))
+    df = float(parts.sum() ** 2 / (parts**2 / [own.df, base.df]).sum()) if se > 0 else float(own.df + base.df)
+    width = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * se
+    return Estimate(value, se, value - width, value + width, df, sessions)

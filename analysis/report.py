@@ -9,7 +9,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from dcg_econ.analysis.figures import save_figure
-from dcg_econ.analysis.sections import Picture, ReportMaterial, Section, sections
+from dcg_econ.analysis.material import Picture, ReportMaterial, Section
+from dcg_econ.analysis.sections import sections
 from dcg_econ.analysis.tables import Table, environment, html_number
 
 __all__ = ["ReportMaterial", "write_report"]
@@ -28,6 +29,9 @@ def write_report(material: ReportMaterial, folder: str | Path) -> Path:
         built = Path(temporary) / "report"
         built.mkdir()
         _write_text(built / "report.html", _page(material, made, built))
+        if material.cells is not None and "treatment" in material.cells:
+            text = material.cells.to_csv(index=False, lineterminator="\n")
+            _write_text(built / "tables" / "cells.csv", text)
         _publish(built, folder)
     return folder / "report.html"
 

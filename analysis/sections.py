@@ -1,16 +1,18 @@
 """What stands in the report and in which order: text, tables and figures, each section only if it has material."""
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from dcg_econ.analysis import figures
-from dcg_econ.analysis.demand import InstrumentalVariables
 from dcg_econ.analysis.effects import effects_table, treatment_effects
-from dcg_econ.analysis.panels import market_days, require_columns, session_flags
+from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
+from dcg_econ.analysis.names import require_columns
+from dcg_econ.analysis.panels import market_days, session_flags, sound_days
+from dcg_econ.analysis.study_computed import cells_table
+from dcg_econ.analysis.study_sections import plan_blocks, study_sections
 from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.tables import MISSING, Table
 from dcg_econ.analysis.theory import estimation_table, robustness_table, spread_table
+from dcg_econ.analysis.units import units_of
 from dcg_econ.analysis.welfare import FIRST_BEST, NASH, welfare_table
 from dcg_econ.analysis.wording import answer, terms
 
@@ -21,68 +23,59 @@ SAMPLING_NOTE = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class ReportMaterial:
-    """What a report is made of; what is None or empty is left out.
-
-    `panel` follows the panel contract. `demand_points`, `demand_curves`, `schedules` and `history` are the frames of
-    the figure functions. `calibration` maps a label to its value with units. `sensitivities`: parameter, derivative,
-    elasticity. `cells`: cell, status ("ok" is success), seconds, warnings. `notes`: assumptions and limits, a sentence
-    each.
-    """
-
-    title: str
-    question: str
-    panel: pd.DataFrame
-    demand: InstrumentalVariables | None = None
-    demand_points: pd.DataFrame | None = None
-    demand_curves: pd.DataFrame | None = None
-    schedules: pd.DataFrame | None = None
-    history: pd.DataFrame | None = None
-    calibration: dict | None = None
-    sensitivities: pd.DataFrame | None = None
-    sensitivity_of: str = "the equilibrium"
-    robustness: pd.DataFrame | None = None
-    estimation: pd.DataFrame | None = None
-    spread: pd.DataFrame | None = None
-    cells: pd.DataFrame | None = None
-    settings: dict | None = None
-    versions: dict | None = None
-    notes: tuple[str, ...] | list[str] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A figure with its file name, caption and the text for who cannot see it."""
-
-    name: str
-    figure: object
-    caption: str
-    alt: str
-
-
-@dataclass(frozen=True, eq=False)
-class Section:
-    """A heading with its blocks in order: sentences, tables and pictures."""
-
-    anchor: str
-    title: str
-    blocks: tuple[str | Table | Picture, ...]
-
-
 def sections(material: ReportMaterial) -> list[Section]:
-    """The sections that have something to show, in the report's order."""
+    """The sections that have something to show: those of the fish market, or those of any study."""
+    return fish_sections(material) if is_fish_market(material) else _with_extras(material, study_sections(material))
+
+
+def is_fish_market(material: ReportMaterial) -> bool:
+    """Whether the panel is one priced market in dollars, not a grid: the study that has its own wording."""
+    panel = material.labelled()
+    priced = {"price", "competitive_price", "supply"} <= set(panel.columns) and not panel.empty
+    if not priced or material.swept() or not units_of(panel.attrs["variable_labels"]).dollars:
+        return False
+    return not sound_days(market_days(panel)).empty
+
+
+def _with_extras(material: ReportMaterial, made: list[Section]) -> list[Section]:
+    """A study's sections with those of a calibrated market where their material is given."""
+    before = [_demand_section(material), _market_section(material), _schedules_section(material)]
+    first = next(i for i, section in enumerate(made) if section.anchor not in ("answer", "terms", "design"))
+    last = next(i for i, section in enumerate(made) if section.anchor in ("computed", "limits"))
+    out = [*made[:first], *before, *made[first:last], _trust_section(material), *made[last:]]
+    return [section for section in out if section.blocks]
+
+
+def _demand_section(material: ReportMaterial) -> Section:
+    return Section("demand", "Demand", _demand(material))
+
+
+def _market_section(material: ReportMaterial) -> Section:
+    return Section("market", "The market", _market(material))
+
+
+def _schedules_section(material: ReportMaterial) -> Section:
+    return Section("schedules", "Schedules", _schedules(material))
+
+
+def _trust_section(material: ReportMaterial) -> Section:
+    return Section("sensitivities", "How far the answer can be trusted", _sensitivities(material))
+
+
+def fish_sections(material: ReportMaterial) -> list[Section]:
+    """The sections of the fish market that have something to show, in the report's order."""
     made = [
         Section("answer", "The answer", tuple(answer(material.panel, material.cells, material.estimation))),
         Section("terms", "Terms", tuple(terms(material.panel))),
-        Section("demand", "Demand", _demand(material)),
-        Section("market", "The market", _market(material)),
-        Section("schedules", "Schedules", _schedules(material)),
+        _demand_section(material),
+        _market_section(material),
+        _schedules_section(material),
         Section("prices", "Price and revenue", _prices(material)),
         Section("welfare", "Welfare", _welfare(material)),
         Section("effects", "Treatment effects", _effects(material)),
+        Section("plan", "Pre-analysis plan", plan_blocks(material, material.labelled())),
         Section("learning", "Learning", _learning(material)),
-        Section("sensitivities", "How far the answer can be trusted", _sensitivities(material)),
+        _trust_section(material),
         Section("computed", "How it was computed", _computed(material)),
         Section("limits", "Assumptions and limits", (*material.notes, SAMPLING_NOTE)),
     ]
@@ -108,7 +101,7 @@ def _demand(material: ReportMaterial) -> tuple:
 def _market(material: ReportMaterial) -> tuple:
     if not material.calibration:
         return ()
-    return (_pairs(material.calibration, "The market as calibrated", "calibration", "Quantity", "Value"),)
+    return (pairs(material.calibration, "The market as calibrated", "calibration", "Quantity", "Value"),)
 
 
 def _schedules(material: ReportMaterial) -> tuple:
@@ -204,21 +197,22 @@ def _computed(material: ReportMaterial) -> tuple:
         said: tuple[str, ...] = (
             "Names are those of the specification file. Regret tolerance: share of first best. Seconds: wall clock.",
         )
-        blocks.append(_pairs(material.settings, "Settings", "settings", "Setting", "Value", said))
+        blocks.append(pairs(material.settings, "Settings", "settings", "Setting", "Value", said))
     if material.versions:
         dirty = str(material.versions.get("commit", "")).endswith("+")
         said = ("A plus after the commit: the files had changes that were not committed.",) if dirty else ()
-        blocks.append(_pairs(material.versions, "Software and machine", "versions", "Item", "Version", said))
+        blocks.append(pairs(material.versions, "Software and machine", "versions", "Item", "Version", said))
     if material.cells is not None and len(material.cells):
-        require_columns(material.cells, ["cell", "status"], "frame of cells")
-        frame = material.cells.set_index("cell").replace("", MISSING)
-        frame.index = pd.Index([treatment_label(cell) for cell in frame.index], name="Treatment")
-        labels = {column: str(column).capitalize() for column in frame.columns}
-        notes = ("Seconds: wall clock, compilation included.",)
-        blocks.append(Table(frame, "Computation by treatment", notes, {"seconds": ",.1f"}, labels, name="cells"))
+        blocks.append(_cells(material.cells))
     return tuple(blocks)
 
 
-def _pairs(values: dict, title: str, name: str, first: str, second: str, notes: tuple[str, ...] = ()) -> Table:
-    frame = pd.DataFrame({second: list(values.values())}, index=pd.Index(list(values), name=first), dtype=object)
-    return Table(frame, title, notes, name=name)
+def _cells(cells: pd.DataFrame) -> Table:
+    if "treatment" in cells:
+        return cells_table(cells)
+    require_columns(cells, ["cell", "status"], "frame of cells")
+    frame = cells.set_index("cell").replace("", MISSING)
+    frame.index = pd.Index([treatment_label(cell) for cell in frame.index], name="Treatment")
+    labels = {column: str(column).capitalize() for column in frame.columns}
+    notes = ("Seconds: wall clock, compilation included.",)
+    return Table(frame, "Computation by treatment", notes, {"seconds": ",.1f"}, labels, name="cells")

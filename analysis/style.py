@@ -9,6 +9,7 @@ from dataclasses import dataclass
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#666666"
+CONSTANT = "Constant"
 
 RC = {
     "font.family": "DejaVu Sans",
@@ -41,12 +42,20 @@ class Look:
 KNOWN = {
     "true marginal value": Look("True marginal value", BLACK, ":", "s"),
     "competitive": Look("Competitive", BLACK, ":", "s"),
+    "nash": Look("Nash", BLACK, "--", "o"),
     "nash_schedules": Look("Nash (schedules)", BLUE, "--", "o"),
     "nash_quantities": Look("Nash (quantities)", VERMILION, (0, (5, 1.5, 1, 1.5)), "D"),
     "learned_schedules": Look("Learned (schedules)", SKY, "-", "^"),
     "learned_quantities": Look("Learned (quantities)", ORANGE, (0, (7, 2)), "v"),
 }
-_SPARE = [(GREEN, "-", "P"), (PURPLE, "--", "X"), (BLUE, ":", "<"), (VERMILION, "-.", ">"), (GREY, "-", "h")]
+_SPARE: list[tuple[str, str | tuple, str]] = [
+    (GREEN, "-", "P"),
+    (PURPLE, "--", "X"),
+    (BLUE, ":", "<"),
+    (VERMILION, "-.", ">"),
+    (GREY, "-", "h"),
+]
+_SPARE += [(ORANGE, (0, (5, 1)), "d"), (SKY, (0, (1, 1)), "p"), (BLACK, (0, (3, 1, 1, 1, 1, 1)), "*")]
 
 
 def looks(treatments: Iterable[str]) -> dict[str, Look]:

@@ -12,6 +12,7 @@ import pandas as pd
 TEMPLATES = Path(__file__).parent / "templates"
 WIDE = 4  # LaTeX sets tables of more columns in smaller type
 TEXT, LONG = 40, 60  # a column with a longer cell is text, set to the left; beyond the second LaTeX breaks its lines
+WORDS = 20  # LaTeX breaks the lines of a column of words beyond this
 MISSING = "–"
 STARS_LEGEND = "* p < 0.10, ** p < 0.05, *** p < 0.01."
 
@@ -46,7 +47,8 @@ class Table:
     `frame` holds one row per printed row, its index is the first column. `formats` maps a column to a format
     specification (",.2f"), `labels` maps a column to its printed head. `printed` replaces the formatted cells where
     the printed layout differs from the frame (estimates with standard errors below them): all strings, the first
-    column holds the row labels. `name` is the LaTeX label. Notes are printed in every output.
+    column holds the row labels. `name` is the LaTeX label. `text` are heads of columns that hold words: set to the left,
+    lines broken. Notes are printed in every output.
     """
 
     frame: pd.DataFrame
@@ -56,6 +58,7 @@ class Table:
     labels: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     printed: pd.DataFrame | None = None
+    text: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """The unrounded numbers."""
@@ -74,7 +77,8 @@ class Table:
     def to_latex(self) -> str:
         """A booktabs table with its notes in threeparttable; needs both packages in the preamble."""
         cells = _translated(self.cells(), latex_text).rename(columns=_stacked)
-        columns = "l" + "".join(_latex_column(size) for size in _widths(self.cells())[1:])
+        sizes = zip(self.cells().columns, _widths(self.cells()), strict=True)
+        columns = "l" + "".join(_latex_column(size, head in self.text) for head, size in list(sizes)[1:])
         tabular = cells.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
         label = [f"\\label{{tab:{self.name}}}"] if self.name else []
         notes = ["\\begin{tablenotes}[flushleft]", "\\footnotesize"]
@@ -93,7 +97,8 @@ class Table:
         """An HTML table with caption and notes, every text escaped."""
         cells = _translated(self.cells(), html_number)
         rows = [{"cells": row, "under": not row[0]} for row in cells.to_numpy().tolist()]
-        text = [size > TEXT for size in _widths(self.cells())]
+        sizes = zip(self.cells().columns, _widths(self.cells()), strict=True)
+        text = [size > TEXT or head in self.text for head, size in sizes]
         template = environment().get_template("table.html.j2")
         return template.render(title=self.title, heads=list(cells.columns), rows=rows, text=text, notes=self.notes)
 
@@ -201,7 +206,9 @@ def _widths(cells: pd.DataFrame) -> list[int]:
     return [max((len(cell) for cell in cells.iloc[:, i]), default=0) for i in range(cells.shape[1])]
 
 
-def _latex_column(size: int) -> str:
+def _latex_column(size: int, text: bool) -> str:
+    if text:
+        return "p{0.15\\linewidth}" if size > WORDS else "l"
     return "p{0.6\\linewidth}" if size > LONG else "l" if size > TEXT else "r"
 
 

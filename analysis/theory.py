@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from dcg_econ.analysis.panels import require_columns
+from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.tables import Table
 
 REPORTS = {"schedule": "Nash (schedules)", "quantity": "Nash (quantities)"}

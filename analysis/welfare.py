@@ -1,55 +1,89 @@
 """Who gains and who loses by treatment: prices, payoffs, efficiency and its difference to a benchmark.
 
 Efficiency is E welfare / E first best (a ratio of expectations over sessions and market days, everyone included).
-Standard errors are clustered by session; see `inference` for the formula.
+Standard errors are clustered by session; see `inference` for the formula. On a grid every cell (treatment at a point)
+has its own row: nothing is averaged over points.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from dcg_econ.analysis.inference import Estimate, mean_per_day, ratio, ratio_difference
-from dcg_econ.analysis.panels import failed_sessions, market_days, nearest, require_columns, session_flags
+from dcg_econ.analysis.names import nearest, require_columns
+from dcg_econ.analysis.panels import market_days, session_flags, sound_days
+from dcg_econ.analysis.points import (
+    at_point,
+    cell_index,
+    cells_of,
+    distinct,
+    in_cell,
+    levels,
+    parameters_of,
+    swept_parameters,
+)
+from dcg_econ.analysis.sentences import ROUNDING
 from dcg_econ.analysis.style import study_order, treatment_label
-from dcg_econ.analysis.tables import MISSING, Table, decimals, in_brackets, interval_text, number_text, small_percent
+from dcg_econ.analysis.tables import Table
+from dcg_econ.analysis.welfare_print import grid_cells, one_point_cells, welfare_notes
 
 NASH, FIRST_BEST = "nash", "first_best"
-# Differences and standard errors below this share are the arithmetic's rounding, not findings.
-ROUNDING = 1e-10
-# statistic, column of the market day, printed label, most decimals
-MEANS = (
-    ("price", "price", "Mean price ($/lb)", 4),
-    ("revenue", "revenue", "Seller's revenue ($/day)", 2),
-    ("buyers_payoff", "buyers_payoff", "Buyers' payoff ($/day)", 2),
-    ("fringe_payoff", "fringe_payoff", "Fringe's payoff ($/day)", 2),
-    ("welfare_loss", "welfare_loss", "Welfare loss ($/day)", 3),
-)
+PLAIN = ("price", "revenue", "buyers_payoff", "fringe_payoff")
 
 
-def welfare_table(panel: pd.DataFrame, against: str = NASH) -> Table:
-    """Prices, payoffs and efficiency by treatment, with the difference of efficiency to `against`.
+def welfare_table(
+    panel: pd.DataFrame,
+    against: str = NASH,
+    parameters: Sequence[str] | None = None,
+    cells: pd.DataFrame | None = None,
+) -> Table:
+    """Prices, payoffs and efficiency by cell, with the difference of efficiency to `against`.
 
-    `against` is "nash" (the panel's `nash_welfare`), "first_best", or the name of a treatment. `to_frame()` gives one
-    row per treatment: each statistic with `_se`, `_low` and `_high`, in $/lb, $ per market day, or shares of first
-    best; then regret (share of first best) and the counts of sessions. Raises ValueError for an unknown benchmark.
+    `against` is "nash" (the panel's `nash_welfare`), "first_best", or the name of a treatment at the same point.
+    `parameters` are the swept columns (default: the panel's). `cells` (cell, treatment, status, parameters) adds rows
+    for those that left nothing in the panel. `to_frame()` gives one row per treatment, on a grid per treatment x point:
+    each statistic with `_se`, `_low` and `_high`, in the unit of price, money per round, or shares of first best; then
+    regret (share of first best) and the counts of sessions. Raises ValueError for an unknown benchmark.
     """
-    days = market_days(panel)
-    if days["welfare"].notna().sum() == 0:
+    every = market_days(panel, parameters=parameters)
+    days = sound_days(every)
+    if days.empty:
         raise ValueError("every session failed: the panel has no finite welfare; see the cells' errors")
-    flags = session_flags(days)
-    days = days[~failed_sessions(days)]
-    _check_against(days, against)
-    rows = {name: _statistics(days, name, against) for name in study_order(flags.index)}
-    frame = pd.DataFrame({name: _flat(row) for name, row in rows.items()}).T.join(flags)
-    frame = frame.astype({name: int for name in ("sessions", "failed", "unconverged")})
-    frame.index.name = "treatment"
-    benchmark = _benchmark(days, against)
-    title = f"Prices, payoffs and welfare by treatment, against {benchmark}"
-    notes = _notes(frame, against, benchmark, panel)
-    return Table(frame, title, notes, name="welfare", printed=_printed(frame, benchmark))
+    if against not in (NASH, FIRST_BEST, *days["treatment"].unique()):
+        names = [NASH, FIRST_BEST, *days["treatment"].unique()]
+        raise ValueError(f"unknown benchmark `{against}`{nearest(against, names)}")
+    if against == NASH:
+        _require_nash(days)
+    frame = welfare_frame(every, against, cells)
+    benchmark = benchmark_name(days, against)
+    roles = list(dict.fromkeys(panel["role"])) if "role" in panel else []
+    swept = parameters_of(every)
+    labels = panel.attrs.get("variable_labels", {})
+    printed = grid_cells(frame, benchmark, swept) if swept else one_point_cells(frame, benchmark, labels)
+    notes = welfare_notes(frame, against in (NASH, FIRST_BEST), benchmark, labels, roles, _one_buyer(panel))
+    what = "Efficiency" if swept else "Prices, payoffs and welfare" if "price" in frame else "Payoffs and welfare"
+    title = f"{what} by treatment{' and grid point' if swept else ''}, against {benchmark}"
+    return Table(frame, title, notes, name="welfare", printed=printed)
+
+
+def welfare_frame(every: pd.DataFrame, against: str, cells: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The numbers of `welfare_table` from market days, failed sessions among them; one row per cell."""
+    swept = parameters_of(every)
+    days, flags = sound_days(every), session_flags(every)
+    wanted = cells_of(every, swept)
+    lost = [cell for cell in _listed(cells, swept) if cell not in set(wanted)]
+    wanted = _ordered([*wanted, *lost], swept)
+    rows = [_flat(_statistics(days, swept, cell, against)) for cell in wanted]
+    index = cell_index(wanted, swept)
+    frame = pd.DataFrame(rows, index=index).join(flags)
+    counts = ["sessions", "failed", "unconverged"]
+    frame[counts] = frame[counts].fillna(0)
+    return frame.astype({name: int for name in counts})
 
 
 def efficiency(days: pd.DataFrame, treatment: str) -> Estimate:
-    """E welfare / E first best of one treatment of `market_days`, clustered by session (a share)."""
+    """E welfare / E first best of one treatment of `market_days` at one point, clustered by session (a share)."""
     return ratio(days[days["treatment"] == treatment], "welfare", "first_best")
 
 
@@ -63,28 +97,62 @@ def efficiency_difference(days: pd.DataFrame, treatment: str, against: str) -> E
     return ratio_difference(own, days[days["treatment"] == against], "welfare", "first_best")
 
 
-def _check_against(days: pd.DataFrame, against: str) -> None:
-    names = list(days["treatment"].drop_duplicates())
-    if against in (FIRST_BEST, *names):
-        return
+def has_nash(days: pd.DataFrame) -> bool:
+    """Whether the welfare at Nash is known on some market day."""
+    return "nash_welfare" in days and bool(days["nash_welfare"].notna().any())
+
+
+def benchmark_name(days: pd.DataFrame, against: str) -> str:
+    """Its printed name; the panel's Nash goes by the Nash treatment it belongs to, where that was run."""
     if against == NASH:
-        require_columns(days, ["nash_welfare"])
-        if days["nash_welfare"].isna().any():
-            raise ValueError(
-                "`nash_welfare` is missing on some market days: solve Nash first, or compare to first_best"
-            )
-        return
-    raise ValueError(f"unknown benchmark `{against}`{nearest(against, [NASH, FIRST_BEST, *names])}")
+        far = (days["welfare"] - days["nash_welfare"]).abs() > ROUNDING * days["first_best"].abs()
+        same = ~far.groupby(days["treatment"], sort=False, observed=True).any()
+        against = next((name for name in same.index[same] if str(name).startswith(NASH)), NASH)
+    return {NASH: "Nash", FIRST_BEST: "first best"}.get(against) or treatment_label(against)
 
 
-def _statistics(days: pd.DataFrame, treatment: str, against: str) -> dict[str, Estimate]:
-    own = days[days["treatment"] == treatment]
+def _require_nash(days: pd.DataFrame) -> None:
+    require_columns(days, ["nash_welfare"])
+    if not has_nash(days):
+        raise ValueError(
+            "`nash_welfare` is missing on every market day: solve Nash first, or compare to first_best or a treatment"
+        )
+
+
+def _listed(cells: pd.DataFrame | None, swept: Sequence[str]) -> list[tuple]:
+    if cells is None or cells.empty or not {"treatment", *swept} <= set(cells.columns):
+        return []
+    return distinct(cells, ["treatment", *swept])
+
+
+def _ordered(cells: list[tuple], swept: Sequence[str]) -> list[tuple]:
+    """Treatments in the study's order, points ascending."""
+    order = [
+        study_order(cell[0] for cell in cells),
+        *(levels(cell[i + 1] for cell in cells) for i in range(len(swept))),
+    ]
+    ranks = [{value: rank for rank, value in enumerate(values)} for values in order]
+    return sorted(cells, key=lambda cell: [rank[value] for rank, value in zip(ranks, cell, strict=True)])
+
+
+def _statistics(days: pd.DataFrame, swept: Sequence[str], cell: tuple, against: str) -> dict[str, Estimate]:
+    own = in_cell(days, swept, cell)
     if own.empty:
         return {}
-    found = {name: mean_per_day(own, column) for name, column, _, _ in MEANS if column in own}
-    found["efficiency"] = efficiency(days, treatment)
-    found["difference"] = efficiency_difference(days, treatment, against)
+    known = {*PLAIN, "mean_payoff", *(["seller_payoff"] if "revenue" in own else [])}  # revenue is the seller's payoff
+    roles = [name for name in own if name.endswith("_payoff") and name not in known]
+    found = {name: mean_per_day(own, name) for name in (*PLAIN, *roles, "welfare_loss") if name in own}
+    found["efficiency"] = ratio(own, "welfare", "first_best")
+    found["difference"] = _difference(days, swept, cell, against)
+    found["loss"] = ratio(own.assign(_gap=own["welfare"] - own["first_best"]), "_gap", "first_best")
     return found
+
+
+def _difference(days: pd.DataFrame, swept: Sequence[str], cell: tuple, against: str) -> Estimate:
+    here = at_point(days, swept, cell[1:])
+    if against in (NASH, FIRST_BEST) or against in set(here["treatment"]):
+        return efficiency_difference(here, cell[0], against)
+    return Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)
 
 
 def _flat(row: dict[str, Estimate]) -> dict[str, float]:
@@ -95,75 +163,9 @@ def _flat(row: dict[str, Estimate]) -> dict[str, float]:
     return flat
 
 
-def _benchmark(days: pd.DataFrame, against: str) -> str:
-    """Its printed name; the panel's Nash goes by the Nash treatment it belongs to, where that was run."""
-    if against == NASH:
-        far = (days["welfare"] - days["nash_welfare"]).abs() > ROUNDING * days["first_best"].abs()
-        same = ~far.groupby(days["treatment"], sort=False, observed=True).any()
-        against = next((name for name in same.index[same] if str(name).startswith(NASH)), NASH)
-    return {NASH: "Nash", FIRST_BEST: "first best"}.get(against) or treatment_label(against)
-
-
-def _printed(frame: pd.DataFrame, benchmark: str) -> pd.DataFrame:
-    rows: list[list[str]] = []
-    for name, _, label, largest in MEANS:
-        if name in frame and frame[name].notna().any():
-            digits = decimals(frame[f"{name}_se"], largest=largest)
-            rows += _pair(label, frame[name], frame[f"{name}_se"], f",.{digits}f")
-    for name, label in (
-        ("efficiency", "Efficiency (% of first best)"),
-        ("difference", f"Gap to {benchmark} (pp)"),
-    ):
-        values, errors = 100 * frame[name], 100 * frame[f"{name}_se"]
-        style = f".{decimals(errors, smallest=3, largest=4)}f"
-        rows += _pair(label, values, errors, style)
-        low, high = 100 * frame[f"{name}_low"], 100 * frame[f"{name}_high"]
-        if name == "difference":
-            rows.append(["its 95% interval", *(interval_text(a, b, style) for a, b in zip(low, high, strict=True))])
-    for name, label in (("regret_mean", "Regret, mean (%)"), ("regret_max", "Regret, largest (%)")):
-        rows.append([label, *(small_percent(value) for value in frame[name])])
-    for name in ("sessions", "unconverged", "failed"):
-        rows.append([name.capitalize(), *(str(count) for count in frame[name])])
-    return pd.DataFrame(rows, columns=["", *(treatment_label(name) for name in frame.index)], dtype=object)
-
-
-def _pair(label: str, values: pd.Series, errors: pd.Series, style: str) -> list[list[str]]:
-    brackets = [in_brackets(error, style) for error in errors]
-    lines = [[label, *(number_text(value, style) for value in values)]]
-    return lines if set(brackets) == {MISSING} else [*lines, ["", *brackets]]
-
-
-def _notes(frame: pd.DataFrame, against: str, benchmark: str, panel: pd.DataFrame) -> tuple[str, ...]:
-    sessions = (frame["sessions"] - frame["failed"]).astype(int)
-    counts = f"{sessions.min()}" if sessions.nunique() == 1 else f"{sessions.min()} to {sessions.max()}"
-    errors = (
-        f"Standard errors in brackets are clustered by session ({counts} sessions a treatment, Student's t on sessions "
-        "- 1 degrees of freedom); the days of a session count as one draw."
-        if sessions.max() > 1
-        else "One session a treatment: no standard error; run more sessions."
-    )
-    where = "on the same market days with the same private values"
-    where = where if against in (NASH, FIRST_BEST) else "session by session"
-    notes = [
-        "Efficiency is E welfare / E first best over all market days, everyone included (buyers, fringe, seller); the "
-        f"gap, in percentage points (pp), is to {benchmark} {where}. {errors}",
-        "Regret is one buyer's expected gain from the best deviation, in per cent of first best: how far the bids are "
-        f"from an equilibrium.{_one_buyer(panel)}",
-    ]
-    if {"buyers_payoff", "fringe_payoff", "revenue"} <= set(frame.columns):
-        notes.append("The buyers' and the fringe's payoffs and the seller's revenue add up to the surplus of everyone.")
-    if frame["unconverged"].sum():
-        notes.append("Unconverged sessions are included in the means.")
-    if frame["failed"].sum():
-        notes.append("Failed sessions have no finite welfare and enter no mean.")
-    if (np.maximum(frame["difference"].abs(), frame["difference_se"]) < ROUNDING).any():
-        notes.append("A gap of zero with a standard error of zero: the treatment is the benchmark itself.")
-    return tuple(notes)
-
-
 def _one_buyer(panel: pd.DataFrame) -> str:
     """The size of one buyer's payoff beside first best, the unit of regret."""
-    if not {"role", "payoff"} <= set(panel.columns):
+    if not {"role", "payoff"} <= set(panel.columns) or len(swept_parameters(panel)):
         return ""
     buyers = panel[panel["role"] == "buyer"]
     share = buyers["payoff"].mean() / buyers["first_best"].mean()

@@ -5,11 +5,12 @@ import pandas as pd
 
 from dcg_econ.analysis.inference import Estimate, mean_per_day, ratio, ratio_difference
 from dcg_econ.analysis.panels import failed_sessions, market_days, session_flags, treatments_of
+from dcg_econ.analysis.sentences import ROUNDING, absolute, sized, verb_of
 from dcg_econ.analysis.style import study_order, treatment_label
-from dcg_econ.analysis.tables import decimals, number_text, small_percent
-from dcg_econ.analysis.welfare import NASH, ROUNDING, efficiency_difference
+from dcg_econ.analysis.tables import small_percent
+from dcg_econ.analysis.welfare import NASH, efficiency_difference
 
-SUCCESS = "ok"
+SUCCESS, MISSING = "ok", "missing"
 LEARNED = "learned"
 TERMS = {
     "competitive": "every buyer takes the price as given and asks for its true demand. This is the first best: each pound "
@@ -62,17 +63,17 @@ def cost_sentence(days: pd.DataFrame, treatment: str) -> str:
     share = ratio(own, "revenue_loss", "competitive_revenue").scaled(100.0)
     dollars = mean_per_day(own, "revenue_loss")
     name = treatment_label(treatment)
-    verb = _verb(share, "costs the seller", "brings the seller a gain of")
+    verb = verb_of(share, "costs the seller", "brings the seller a gain of")
     if verb is None:
         first = (
             f"{name}: no effect on the seller's revenue is established; the loss is "
-            f"{_text(share, '% of competitive revenue', interval=True)}."
+            f"{sized(share, '% of competitive revenue', interval=True)}."
         )
     else:
         bidding = "strategic bidding" if treatment.startswith("nash") else "bidding this way"
         first = (
-            f"{name}: {bidding} {verb} {_text(_absolute(share), '% of competitive revenue', interval=True)}, or "
-            f"{_money(_absolute(dollars))}."
+            f"{name}: {bidding} {verb} {sized(absolute(share), '% of competitive revenue', interval=True)}, or "
+            f"{_money(absolute(dollars))}."
         )
     return f"{first} {_surplus(own)}{_transfer(own, dollars)}"
 
@@ -85,13 +86,13 @@ def loss_sentence(days: pd.DataFrame, treatment: str) -> str:
 def schedules_or_quantities(days: pd.DataFrame) -> str:
     """Whether bids of whole schedules leave more surplus than bids of quantities, both at Nash."""
     gap = efficiency_difference(days, "nash_schedules", "nash_quantities").scaled(100.0)
-    verb = _verb(gap, "leave more surplus than", "leave less surplus than")
+    verb = verb_of(gap, "leave more surplus than", "leave less surplus than")
     if verb is None:
         return (
             "At Nash, bids of schedules and bids of quantities cannot be told apart in surplus: the difference is "
-            f"{_text(gap, ' percentage points of first best', interval=True)}."
+            f"{sized(gap, ' percentage points of first best', interval=True)}."
         )
-    size = _text(_absolute(gap), " percentage points of first best", interval=True)
+    size = sized(absolute(gap), " percentage points of first best", interval=True)
     return f"At Nash, bids of schedules {verb} bids of quantities, by {size}.{_revenue_gap(days)}"
 
 
@@ -119,19 +120,19 @@ def learned_sentence(days: pd.DataFrame, treatment: str, flags: pd.DataFrame) ->
     own, base = (set(days.loc[days["treatment"] == item, "session"]) for item in (treatment, twin))
     against = twin if own <= base else NASH  # the twin of the same sessions is the plainer comparison
     if against == NASH and "nash_welfare" not in days:
-        return f"{loss_sentence(days, treatment)} {_regret(flags, treatment)}".rstrip()
+        return f"{loss_sentence(days, treatment)} {regret_sentence(flags, treatment)}".rstrip()
     gap = efficiency_difference(days, treatment, against).scaled(100.0)
     name, benchmark = treatment_label(treatment), treatment_label(twin) if against == twin else "Nash"
-    verb = _verb(gap, "above", "below")
+    verb = verb_of(gap, "above", "below")
     if verb is None:
         claim = "is not distinguishable from" if np.isfinite(gap.se) else "has an unknown distance to"
-        size = _text(gap, " percentage points", interval=True)
+        size = sized(gap, " percentage points", interval=True)
         first = f"{name}: efficiency {claim} {benchmark} at the 5% level; the difference is {size}."
     else:
-        size = _text(_absolute(gap), " percentage points", interval=True)
+        size = sized(absolute(gap), " percentage points", interval=True)
         first = f"{name}: efficiency is {verb} {benchmark} by {size}."
     price = _price_gap(days, treatment, twin) if against == twin and "price" in days else ""
-    return " ".join(part for part in (first, price, _regret(flags, treatment)) if part)
+    return " ".join(part for part in (first, price, regret_sentence(flags, treatment)) if part)
 
 
 def reliability(days: pd.DataFrame, cells: pd.DataFrame | None) -> str:
@@ -150,8 +151,11 @@ def reliability(days: pd.DataFrame, cells: pd.DataFrame | None) -> str:
     if failed:
         text += f" Failed sessions enter no mean: {_where(flags['failed'])}."
     if cells is not None and len(cells):
-        bad = int((cells["status"].astype(str) != SUCCESS).sum())
+        status = cells["status"].astype(str)
+        missing = int((status == MISSING).sum())
+        bad = int((status != SUCCESS).sum()) - missing
         text += f" Of {len(cells):,d} computed cells {bad:,d} failed." if bad else ""
+        text += f" Of {len(cells):,d} planned cells {missing:,d} are missing." if missing else ""
     return text
 
 
@@ -162,15 +166,15 @@ def _revenue_gap(days: pd.DataFrame) -> str:
     days = days.assign(_one=1.0)
     whole, poor = (days[days["treatment"] == f"nash_{name}"] for name in ("schedules", "quantities"))
     dollars = ratio_difference(whole, poor, "revenue", "_one")
-    verb = _verb(dollars, "more", "less")
-    return f" Schedules bring the seller {_money(_absolute(dollars))} {verb}." if verb else ""
+    verb = verb_of(dollars, "more", "less")
+    return f" Schedules bring the seller {_money(absolute(dollars))} {verb}." if verb else ""
 
 
 def _surplus(own: pd.DataFrame) -> str:
     share = ratio(own, "welfare_loss", "first_best").scaled(100.0)
     if abs(share.value) <= 100 * ROUNDING:
         return "No surplus is lost against first best"
-    size = _text(share, "% of first best", interval=True)
+    size = sized(share, "% of first best", interval=True)
     return f"The surplus lost to everyone is {size}, or {_money(mean_per_day(own, 'welfare_loss'))}"
 
 
@@ -184,15 +188,15 @@ def _transfer(own: pd.DataFrame, dollars: Estimate) -> str:
 def _price_gap(days: pd.DataFrame, treatment: str, twin: str) -> str:
     own, base = (days[days["treatment"] == item].assign(_one=1.0) for item in (treatment, twin))
     cents = ratio_difference(own, base, "price", "_one").scaled(100.0)
-    where = _verb(cents, "higher", "lower")
+    where = verb_of(cents, "higher", "lower")
     if where:
         fall = 100 * (base["competitive_price"] - base["price"]).mean() if "competitive_price" in base else np.nan
         part = f": {100 * abs(cents.value) / fall:.2g}% of the fall below competitive at Nash" if fall > 0 else ""
-        return f"Its mean price is {where}, by {_text(_absolute(cents), ' cents/lb', interval=True)}{part}."
-    return f"Its mean price differs by {_text(cents, ' cents/lb', interval=True)}."
+        return f"Its mean price is {where}, by {sized(absolute(cents), ' cents/lb', interval=True)}{part}."
+    return f"Its mean price differs by {sized(cents, ' cents/lb', interval=True)}."
 
 
-def _regret(flags: pd.DataFrame, treatment: str) -> str:
+def regret_sentence(flags: pd.DataFrame, treatment: str) -> str:
     mean, largest = flags.loc[treatment, "regret_mean"], flags.loc[treatment, "regret_max"]
     if not np.isfinite(mean):
         return ""
@@ -204,32 +208,6 @@ def _regret(flags: pd.DataFrame, treatment: str) -> str:
 
 def _where(counts: pd.Series) -> str:
     return ", ".join(f"{treatment_label(name)} {int(count)}" for name, count in counts.items() if count)
-
-
-def _verb(estimate: Estimate, positive: str, negative: str) -> str | None:
-    """The word for the sign, or None where the 95% interval contains zero or there is no standard error."""
-    if not estimate.excludes_zero or abs(estimate.value) <= 100 * ROUNDING:
-        return None
-    return positive if estimate.value > 0 else negative
-
-
-def _absolute(estimate: Estimate) -> Estimate:
-    return estimate.scaled(-1.0) if estimate.value < 0 else estimate
-
-
-def _text(estimate: Estimate, unit: str, interval: bool = False) -> str:
-    """Such as "1.23% of revenue (s.e. 0.04; 95% interval 1.15 to 1.31)"."""
-    if not np.isfinite(estimate.se):
-        return f"{number_text(estimate.value, '.4g')}{unit} (one session: no standard error)"
-    size = abs(estimate.value)
-    enough = 2 if size >= 1 else int(np.clip(2 - np.floor(np.log10(max(size, 1e-9))), 2, 5))
-    places = decimals([max(estimate.se, ROUNDING)], largest=enough, zero=100 * ROUNDING)
-    style = f",.{places}f"
-    if estimate.se < 0.5 * 10.0**-places:
-        return f"{number_text(estimate.value, style)}{unit} (s.e. below {10.0**-places:.{places}f})"
-    low, high = number_text(estimate.low, style), number_text(estimate.high, style)
-    spread = f"; 95% interval {low} to {high}" if interval else ""
-    return f"{number_text(estimate.value, style)}{unit} (s.e. {number_text(estimate.se, style)}{spread})"
 
 
 def _money(estimate: Estimate) -> str:

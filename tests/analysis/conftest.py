@@ -77,7 +77,12 @@ def synthetic_panel(sessions=8, rounds=6, seed=7):
             for day in range(rounds):
                 rows += market_day(treatment, session, day, types[session, day], supply[day], shading, flags)
     panel = pd.DataFrame(rows)
-    panel.attrs["variable_labels"] = {"efficiency": "efficiency", "price": "clearing price"}
+    panel.attrs["variable_labels"] = {
+        "efficiency": "efficiency",
+        "price": "clearing price, $/lb",
+        "payoff": "payoff, $",
+        "welfare": "surplus of everyone, $ per day",
+    }
     return panel
 
 
@@ -104,6 +109,68 @@ def synthetic_history(sessions=8, seed=3):
             frame = pd.DataFrame({"treatment": name, "session": session, "step": step, "efficiency": nash - gap})
             frames.append(frame.assign(regret=2 * gap, nash_efficiency=nash))
     return pd.concat(frames, ignore_index=True)
+
+
+STUDY_LABELS = {
+    "payoff": "Payoff, money",
+    "welfare": "Surplus of everyone, money per round",
+    "price": "Price, money per unit",
+    "regret": "Regret, one player's expected gain from the best deviation, share of first best",
+    "outside_slope": "Parameter outside_slope",
+}
+STUDY_SHIFTS = {"silence": -0.03, "chat": -0.01, "equilibrium": 0.0}
+
+
+def synthetic_study(slopes=(0.5, 1.0, 2.0), sessions=6, rounds=4, failed=(), diverged=(), seed=11, **others):
+    """A general study of two traders: panel and cells. `failed` holds (treatment, slope) without rows, `diverged`
+    (treatment, slope, session) without numbers. `others` sweeps more parameters, of no effect."""
+    random = np.random.default_rng(seed)
+    best = random.gamma(9.0, 1.0, (sessions, rounds))
+    rows, cells = [], []
+    points = [{"outside_slope": b} for b in slopes]
+    for name, values in others.items():
+        points = [point | {name: value} for point in points for value in values]
+    for treatment, shift in STUDY_SHIFTS.items():
+        for point in points:
+            cell, b = " ".join([treatment, *(f"{k}={v}" for k, v in point.items())]), point["outside_slope"]
+            lost = (treatment, b) in failed
+            learned = shift != 0
+            noise = 0.004 * random.standard_normal(sessions) if learned else np.zeros(sessions)
+            state = (
+                {"status": "failed", "error": "ValueError: no trade\nline 2"} if lost else {"status": "ok", "error": ""}
+            )
+            count = 0 if lost else sessions
+            cells.append({"cell": cell, "treatment": treatment, **state, "sessions": count, "unconverged": 0} | point)
+            for session in range(0 if lost else sessions):
+                bad = (treatment, b, session) in diverged
+                for day in range(rounds):
+                    nash = best[session, day] * (0.85 + 0.1 * b / (1 + b))
+                    welfare = np.nan if bad else nash + (shift + noise[session]) * best[session, day]
+                    common = {"cell": cell, "session": session, "round": day, "role": "trader", "mechanism": "swap"}
+                    common |= {"treatment": treatment, "welfare": welfare, "first_best": best[session, day]}
+                    common |= {
+                        "nash_welfare": nash,
+                        "regret": np.nan if bad else abs(shift) / 100,
+                        "converged": not bad,
+                    }
+                    common |= {"agent_type": "learned" if learned else "analytic", "price": 0.5 + b / 10} | point
+                    shares = (0.4, 0.6)
+                    rows += [common | {"participant": f"trader {i}", "payoff": welfare * shares[i]} for i in range(2)]
+    panel = pd.DataFrame(rows)
+    for name in STUDY_SHIFTS:
+        panel[f"treat_{name}"] = (panel["treatment"] == name).astype(float)
+    panel.attrs = {"variable_labels": dict(STUDY_LABELS), "parameters": ["outside_slope", *others]}
+    return panel, pd.DataFrame(cells).assign(seconds=1.5, warnings="")
+
+
+@pytest.fixture(scope="session")
+def make_study():
+    return synthetic_study
+
+
+@pytest.fixture(scope="session")
+def study():
+    return synthetic_study()
 
 
 @pytest.fixture(scope="session")

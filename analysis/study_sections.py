@@ -1,0 +1,183 @@
+"""The sections of a report on any study: treatments on a grid of parameters, whatever the mechanism."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from dcg_econ.analysis import figures, grid_figures
+from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
+from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
+from dcg_econ.analysis.names import require_columns
+from dcg_econ.analysis.panels import market_days, session_flags, sound_days
+from dcg_econ.analysis.plan import ALIASES, plan_table
+from dcg_econ.analysis.points import cell_text, points_of
+from dcg_econ.analysis.study_computed import cells_table
+from dcg_econ.analysis.study_design import design
+from dcg_econ.analysis.study_wording import counts, study_answer, study_terms
+from dcg_econ.analysis.style import treatment_label
+from dcg_econ.analysis.tables import Table
+from dcg_econ.analysis.welfare import FIRST_BEST, NASH, has_nash, welfare_table
+
+SAMPLING_NOTE = (
+    "Standard errors measure the variation over sessions (draws of private information and of training seeds) at the "
+    "parameters of the study, and more sessions shrink them at will: stars say that the simulation resolves a difference, "
+    "not that it is large."
+)
+POINTS_IN_A_FIGURE, LEARNING_FIGURES = 4, 3
+
+
+def study_sections(material: ReportMaterial) -> list[Section]:
+    """The sections in the report's order; those with nothing to show are left out."""
+    panel, swept = material.labelled(), material.swept()
+    every = None if panel.empty else market_days(panel, parameters=swept)
+    days = None if every is None else sound_days(every)
+    flags = None if every is None else session_flags(every)
+    said = study_answer(every, days, swept, flags, _treatments(panel, material.cells))
+    tally = counts(material.cells, flags, swept, material.sessions_planned)
+    nothing = days is None or days.empty
+    bits = "bits" in panel and bool(panel["bits"].notna().any())
+    made = [
+        Section("answer", "The answer", (*said, tally)),
+        Section("terms", "Terms", tuple(study_terms(bits))),
+        Section("design", "The design", design(material, panel, swept)),
+        Section("welfare", "Welfare", () if nothing else _welfare(material, panel, days, swept)),
+        Section("effects", "Treatment effects", () if nothing else _effects(material, panel, swept)),
+        Section("plan", "Pre-analysis plan", plan_blocks(material, panel)),
+        Section("learning", "Learning", _learning(material, panel, swept)),
+        Section("computed", "Computation", _computed(material)),
+        Section("limits", "Assumptions and limits", (*material.notes, SAMPLING_NOTE)),
+    ]
+    return [section for section in made if section.blocks]
+
+
+def _treatments(panel: pd.DataFrame, cells: pd.DataFrame | None) -> list[str]:
+    frames = [frame for frame in (panel, cells) if frame is not None and "treatment" in frame]
+    return list(dict.fromkeys(name for frame in frames for name in frame["treatment"]))
+
+
+def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, swept: Sequence[str]) -> tuple:
+    against = NASH if has_nash(days) else FIRST_BEST
+    names = _treatments(panel, material.cells)
+    table = welfare_table(panel, against, parameters=swept, cells=material.cells)
+    said = () if against == NASH else ("Nash was not solved for in this study: the benchmark is first best.",)
+    if not swept:
+        caption = "Loss of efficiency, 1 − E welfare / E first best, by treatment."
+        alt = "For each treatment the sessions' efficiency losses as small dots and their mean with its interval."
+        return (*said, table, Picture("efficiency", figures.efficiency_figure(panel, names), caption, alt))
+    if not grid_figures.can_draw(swept):
+        listed = ", ".join(name.replace("_", " ") for name in swept)
+        text = (
+            f"The study sweeps {len(swept)} parameters ({listed}). A figure would have to average over some of them, so the "
+            "table alone shows every point."
+        )
+        return (*said, table, text)
+    caption = (
+        f"Efficiency, E welfare / E first best, by treatment at each grid point. {grid_figures.NOTE} Grey line: first best. "
+        f"Treatments are moved sideways a little so that they do not hide each other.{_holes(table)}"
+    )
+    alt = "Efficiency against the swept parameter, one line with intervals for each treatment, first best as a line at 100."
+    drawn = grid_figures.grid_figure(panel, swept, names)
+    return (*said, table, Picture("efficiency", drawn, caption, alt))
+
+
+def _holes(table: Table) -> str:
+    """Which cells the figure cannot show."""
+    frame = table.to_frame()
+    lost = frame.index[frame["efficiency"].isna()]
+    names = frame.index.names[1:]
+    cells = [cell_text(treatment_label(key[0]), names, key[1:]) for key in lost]
+    more = f" and {len(cells) - 6} more" if len(cells) > 6 else ""
+    return f" Without result: {'; '.join(cells[:6])}{more}." if cells else ""
+
+
+def _effects(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) -> tuple:
+    fits: list[TreatmentEffects] = []
+    said = []
+    absorb = "session" if _paired(panel) else None
+    for outcome in dict.fromkeys(ALIASES.get(name, name) for name in material.outcomes or ("efficiency",)):
+        try:
+            ratio = True if outcome == "efficiency" else None
+            fits.append(treatment_effects(panel, outcome, absorb=absorb, parameters=swept, ratio=ratio))
+        except ValueError as error:
+            said.append(f"Not estimated for {outcome.replace('_', ' ')}: {error}.")
+    points = [fit.by_point() for fit in fits] if swept else []
+    return (*points, *([effects_table(fits)] if fits else []), *said)
+
+
+def _paired(panel: pd.DataFrame) -> bool:
+    """Whether all treatments have the same sessions, so that a failed session must not leave the others uncompared."""
+    sessions = [frozenset(own) for _, own in panel.groupby("treatment", observed=True)["session"]]
+    return len(set(sessions)) == 1
+
+
+def plan_blocks(material: ReportMaterial, panel: pd.DataFrame) -> tuple:
+    """The declared hypotheses and what was found; nothing where none was declared."""
+    if not material.hypotheses:
+        return ()
+    text = (
+        "The hypotheses below stand in the study's specification, with their outcomes, families and margins, and are "
+        "tested as they stand there; everything else in this report is description."
+    )
+    return (text, plan_table(panel, material.hypotheses, material.cells, material.declared()))
+
+
+def _learning(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) -> tuple:
+    history = material.history
+    if history is None or history.empty:
+        return ()
+    require_columns(history, ["treatment", "session", "step", "efficiency", "regret"], "training history")
+    if history[["efficiency", "regret"]].isna().all(axis=None):
+        return ("The learning curves hold no finite number: every session diverged from the start.",)
+    names = _treatments(panel, material.cells)
+    caption = "loss of efficiency, and regret. Thin lines are sessions, thick lines medians over sessions"
+    alt = "Loss of efficiency and regret over training steps, on log scales, by treatment."
+    if not swept:
+        return (Picture("training", figures.training_figure(history, names), f"Learning: {caption}.", alt),)
+    placed = _placed(history, [panel, material.cells], swept)
+    if placed is None:
+        return (
+            "The learning curves do not say which grid point they belong to, so they are not drawn: name the cell.",
+        )
+    points = points_of(placed, swept)
+    shown = points[: POINTS_IN_A_FIGURE * LEARNING_FIGURES]
+    blocks: list = []
+    for i in range(0, len(shown), POINTS_IN_A_FIGURE):
+        part = shown[i : i + POINTS_IN_A_FIGURE]
+        keep = pd.Series([key in part for key in _keys(placed, swept)], placed.index)
+        drawn = grid_figures.grid_training_figure(placed[keep], swept, names)
+        name = "training" if i == 0 else f"training_{i // POINTS_IN_A_FIGURE + 1}"
+        blocks.append(Picture(name, drawn, f"Learning at each grid point: {caption} of that point.", alt))
+    if len(shown) < len(points):
+        blocks.append(f"Drawn are the first {len(shown)} of {len(points)} grid points.")
+    return tuple(blocks)
+
+
+def _placed(history: pd.DataFrame, frames: Sequence[pd.DataFrame | None], swept: Sequence[str]) -> pd.DataFrame | None:
+    """The history with the parameters of its cells; None where they are not known."""
+    if set(swept) <= set(history):
+        return history
+    for frame in frames:
+        if "cell" in history and frame is not None and {"cell", *swept} <= set(frame):
+            where = frame[["cell", *swept]].drop_duplicates("cell")
+            placed = history.drop(columns=[name for name in swept if name in history]).merge(where, on="cell")
+            if len(placed) == len(history):
+                return placed
+    return None
+
+
+def _keys(frame: pd.DataFrame, swept: Sequence[str]) -> list[tuple]:
+    rows = frame[list(swept)].itertuples(index=False, name=None)
+    return [tuple(None if pd.isna(value) else value for value in row) for row in rows]
+
+
+def _computed(material: ReportMaterial) -> tuple:
+    blocks: list = []
+    if material.cells is not None and len(material.cells):
+        blocks.append(cells_table(material.cells, material.declared()))
+    if material.settings:
+        blocks.append(pairs(material.settings, "Settings", "settings", "Setting", "Value"))
+    if material.versions:
+        dirty = str(material.versions.get("commit", "")).endswith("+")
+        said = ("A plus after the commit: the files had changes that were not committed.",) if dirty else ()
+        blocks.append(pairs(material.versions, "Software and machine", "versions", "Item", "Version", said))
+    return tuple(blocks)

@@ -1,0 +1,145 @@
+"""How the welfare of the cells prints: treatments side by side at one point, a row per cell on a grid."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from dcg_econ.analysis.points import value_text
+from dcg_econ.analysis.sentences import ROUNDING
+from dcg_econ.analysis.style import treatment_label
+from dcg_econ.analysis.tables import MISSING, decimals, in_brackets, interval_text, number_text, small_percent
+from dcg_econ.analysis.units import units_of
+
+PP = 100.0  # shares are printed in per cent and percentage points
+COUNTS = "Sessions (unconverged, failed)"
+POSSESSIVE = {"buyers_payoff": "Buyers' payoff", "fringe_payoff": "Fringe's payoff", "seller_payoff": "Seller's payoff"}
+
+
+def one_point_cells(frame: pd.DataFrame, benchmark: str, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Statistics down, treatments across, standard errors below."""
+    rows: list[list[str]] = []
+    for name, label, largest in _means(frame, labels):
+        if frame[name].notna().any():
+            style = f",.{decimals(frame[f'{name}_se'], largest=largest)}f"
+            rows += _pair(label, frame[name], frame[f"{name}_se"], style)
+    for name, label in (("efficiency", "Efficiency (% of first best)"), ("difference", f"Gap to {benchmark} (pp)")):
+        style = _percent_style(frame[f"{name}_se"])
+        rows += _pair(label, PP * frame[name], PP * frame[f"{name}_se"], style)
+        if name == "difference":
+            ends = zip(PP * frame[f"{name}_low"], PP * frame[f"{name}_high"], strict=True)
+            rows.append(["its 95% interval", *(interval_text(low, high, style) for low, high in ends)])
+    if frame["regret_mean"].notna().any():
+        for name, label in (("regret_mean", "Regret, mean (%)"), ("regret_max", "Regret, largest (%)")):
+            rows.append([label, *(small_percent(value) for value in frame[name])])
+    for name in ("sessions", "unconverged", "failed"):
+        rows.append([name.capitalize(), *(str(count) for count in frame[name])])
+    return pd.DataFrame(rows, columns=["", *(treatment_label(name) for name in frame.index)], dtype=object)
+
+
+def grid_cells(frame: pd.DataFrame, benchmark: str, swept: Sequence[str]) -> pd.DataFrame:
+    """One row per cell: efficiency, its gap to the benchmark and to first best, regret and counts."""
+    columns = {"Treatment": [treatment_label(key[0]) for key in frame.index]}
+    for i, name in enumerate(swept):
+        columns[name.replace("_", " ").capitalize()] = [value_text(key[i + 1]) for key in frame.index]
+    heads = {"efficiency": "Efficiency (%)", "difference": f"Gap to {benchmark} (pp)", "loss": "Gap to first best (pp)"}
+    for name, head in heads.items():
+        if head not in columns:
+            columns[head] = _with_errors(frame[name], frame[f"{name}_se"])
+    if frame["regret_max"].notna().any():
+        columns["Largest regret (%)"] = [small_percent(value) for value in frame["regret_max"]]
+    counts = frame[["sessions", "unconverged", "failed"]].itertuples(index=False, name=None)
+    columns[COUNTS] = [f"{every} ({unconverged}, {failed})" for every, unconverged, failed in counts]
+    return pd.DataFrame(columns, dtype=object)
+
+
+def welfare_notes(
+    frame: pd.DataFrame,
+    paired: bool,
+    benchmark: str,
+    labels: Mapping[str, str],
+    roles: Sequence[str],
+    one_buyer: str,
+) -> tuple[str, ...]:
+    """What the numbers are, how their errors are made, and what is left out; `paired`: to a column of the same days."""
+    units = units_of(labels)
+    day = units.period.split()[-1]
+    where = f"on the same {units.period}s with the same private values" if paired else "session by session"
+    everyone = f"everyone included ({', '.join(_plural(role) for role in roles)})" if roles else "everyone included"
+    notes = [
+        f"Efficiency is E welfare / E first best over all {units.period}s, {everyone}; the gap, in percentage points (pp), "
+        f"is to {benchmark} {where}. {_errors(frame, day)}"
+    ]
+    if frame["regret_mean"].notna().any():
+        who = "one buyer's expected gain" if units.dollars else "the largest expected gain of a player"
+        notes.append(
+            f"Regret is {who} from the best deviation, in per cent of first best: how far "
+            f"{'the bids are' if units.dollars else 'play is'} from an equilibrium.{one_buyer}"
+        )
+    if not isinstance(frame.index, pd.MultiIndex) and {"buyers_payoff", "fringe_payoff", "revenue"} <= set(frame):
+        notes.append("The buyers' and the fringe's payoffs and the seller's revenue add up to the surplus of everyone.")
+    return (*notes, *_left_out(frame, benchmark))
+
+
+def _left_out(frame: pd.DataFrame, benchmark: str) -> list[str]:
+    notes = []
+    if frame["unconverged"].sum():
+        notes.append("Unconverged sessions are included in the means.")
+    if frame["failed"].sum():
+        notes.append("Failed sessions have no finite welfare and enter no mean.")
+    if (frame["sessions"] == 0).any():
+        notes.append("Rows without sessions: the cell failed or was not run; see the table of computation.")
+    if (frame["efficiency"].notna() & frame["difference"].isna()).any():
+        notes.append(f"A dash in the gap: {benchmark} is not known there.")
+    if (np.maximum(frame["difference"].abs(), frame["difference_se"]) < ROUNDING).any():
+        notes.append("A gap of zero with a standard error of zero: the treatment is the benchmark itself.")
+    return notes
+
+
+def _means(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[tuple[str, str, int]]:
+    """Statistic, printed label and most decimals; revenue only where something is sold for money."""
+    units = units_of(labels)
+    flow = "$/day" if units.dollars else units.flow
+    found = [("price", f"Mean price ({units.price})", 4)]
+    if "revenue" in frame and frame["revenue"].abs().sum() > 0:
+        found.append(("revenue", f"Seller's revenue ({flow})", 2 if units.dollars else 4))
+    rest = [name for name in frame if name.endswith("_payoff") and f"{name}_se" in frame]
+    for name in rest:
+        label = POSSESSIVE.get(name) or f"Payoff, {_plural(name.removesuffix('_payoff'))} together"
+        found.append((name, f"{label} ({flow})", 2 if units.dollars else 4))
+    found.append(("welfare_loss", f"Welfare loss ({flow})", 3 if units.dollars else 5))
+    return [row for row in found if row[0] in frame]
+
+
+def _errors(frame: pd.DataFrame, day: str) -> str:
+    sessions = (frame["sessions"] - frame["failed"]).astype(int)
+    sessions = sessions[frame["sessions"] > 0]
+    counts = f"{sessions.min()}" if sessions.nunique() == 1 else f"{sessions.min()} to {sessions.max()}"
+    unit = "cell" if isinstance(frame.index, pd.MultiIndex) else "treatment"
+    if sessions.max() > 1:
+        return (
+            f"Standard errors in brackets are clustered by session ({counts} sessions a {unit}, Student's t on sessions "
+            f"- 1 degrees of freedom); the {day}s of a session count as one draw."
+        )
+    return f"One session a {unit}: no standard error; run more sessions."
+
+
+def _plural(role: str) -> str:
+    return {"buyer": "buyers", "fringe": "fringe", "seller": "seller"}.get(role) or f"{role}s"
+
+
+def _percent_style(errors: pd.Series) -> str:
+    return f".{decimals(PP * errors, smallest=3, largest=4)}f"
+
+
+def _with_errors(values: pd.Series, errors: pd.Series) -> list[str]:
+    style = f".{decimals(PP * errors, smallest=2, largest=3)}f"
+    pairs = zip(PP * values, PP * errors, strict=True)
+    texts = [(number_text(value, style), in_brackets(error, style)) for value, error in pairs]
+    return [value if error == MISSING else f"{value} {error}" for value, error in texts]
+
+
+def _pair(label: str, values: pd.Series, errors: pd.Series, style: str) -> list[list[str]]:
+    brackets = [in_brackets(error, style) for error in errors]
+    lines = [[label, *(number_text(value, style) for value in values)]]
+    return lines if set(brackets) == {MISSING} else [*lines, ["", *brackets]]
