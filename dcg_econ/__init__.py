@@ -56,7 +56,8 @@ _NAMES = {
         "sensitivity",
         "solve",
     ),
-    "dcg_econ.learning": ("Episode", "Joint", "Pathwise", "Run", "Selfish", "Silence", "play", "train"),
+    "dcg_econ.experiments.study": ("Study", "Treatment"),
+    "dcg_econ.learning": ("Checkpoint", "Episode", "Joint", "Pathwise", "Run", "Selfish", "Silence", "play", "train"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 _FOLDERS = ("analysis", "experiments", "mechanisms")

@@ -53,7 +53,7 @@ def show(
     schema: Annotated[bool, typer.Option("--schema", help="The JSON schema of specifications, for editors.")] = False,
 ) -> None:
     """Shows a study's treatments, cells, hypotheses and settings, without running it."""
-    with _errors():
+    with errors():
         if schema:
             from dcg_econ.experiments.schema import json_schema
 
@@ -71,7 +71,7 @@ def init(
     """Writes a commented starter specification."""
     from dcg_econ.experiments.specification import SpecificationError
 
-    with _errors():
+    with errors():
         if path.suffix != ".toml":
             raise SpecificationError(f"{path}: give a name that ends in .toml")
         text = (Path(__file__).parent / "starter.toml").read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def run(
     ] = 30,
 ) -> None:
     """Runs a study, or what is missing of it, and writes its data and its report."""
-    with _errors():
+    with errors():
         from dcg_econ.experiments.running import Where, run_study
 
         folder = out or Path("results") / Path(study).stem
@@ -113,7 +113,7 @@ def run(
 @app.command()
 def status(folder: Folder) -> None:
     """Says which cells of a study are done, failed or missing."""
-    with _errors():
+    with errors():
         from dcg_econ.experiments.showing import status_lines
 
         for line in status_lines(folder):
@@ -123,7 +123,7 @@ def status(folder: Folder) -> None:
 @app.command()
 def report(folder: Folder) -> None:
     """Writes the report of stored results again."""
-    with _errors():
+    with errors():
         from dcg_econ.experiments.report import make_report
 
         typer.echo(f"report: {make_report(folder)}")
@@ -138,7 +138,7 @@ def solve(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Solves a mechanism for its equilibrium, with the derivatives of welfare and efficiency in every parameter."""
-    with _errors():
+    with errors():
         _prepare_jax()
         from dcg_econ.experiments.solving import solved
 
@@ -153,7 +153,7 @@ def export(
     otree: Annotated[bool, typer.Option("--otree", help="Columns as in an oTree export of one app (CSV).")] = False,
 ) -> None:
     """Writes the panel for other programs: CSV with a codebook, Stata with labels, or oTree-shaped CSV."""
-    with _errors():
+    with errors():
         from dcg_econ.experiments.showing import exported
 
         for path in exported(folder, to, otree):
@@ -167,7 +167,7 @@ def replicate(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Runs a stored study anew in another folder and compares the panels cell by cell, bit for bit."""
-    with _errors():
+    with errors():
         from dcg_econ.experiments.running import replicate_study
 
         same = replicate_study(folder, out or folder.with_name(f"{folder.name}-again"), quiet)
@@ -176,7 +176,7 @@ def replicate(
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def errors() -> Iterator[None]:
     """Turns what a user can mend into a sentence and an exit code; nothing else is hidden."""
     try:
         yield

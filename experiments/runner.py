@@ -96,7 +96,7 @@ def _on_dask(todo: Sequence[Cell], order: Order, progress: AbstractProgress, cli
     rest, out = iter(todo), {}
     try:
         while True:
-            for cell in islice(rest, max(1, sum(client.nthreads().values())) - len(out)):
+            for cell in islice(rest, max(0, max(1, _threads(client)) - len(out))):
                 out[client.submit(perform_on_worker, cell, order, key=cell.id, pure=False)] = cell
             if not out:
                 return
@@ -110,6 +110,10 @@ def _on_dask(todo: Sequence[Cell], order: Order, progress: AbstractProgress, cli
         if client.status == "running":
             client.cancel(list(out), force=True)
             client.unsubscribe_topic(STEPS_TOPIC)
+
+
+def _threads(client: Any) -> int:
+    return sum(client.nthreads().values()) if client.status == "running" else 0
 
 
 def _received(future: Any, cell: Cell, order: Order, client: Any) -> Outcome:

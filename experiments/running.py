@@ -20,6 +20,7 @@ class Where(NamedTuple):
     workers: int | None = None
     scheduler: str | None = None
     scheduler_file: Path | None = None
+    connected: Any = None  # a Dask client
 
     def client(self, retries: int) -> Any:
         """A context manager of a Dask client, or of None for this process."""
@@ -31,7 +32,7 @@ class Where(NamedTuple):
             return local_client(self.workers, retries)
         if self.scheduler or self.scheduler_file:
             return remote_client(self.scheduler, self.scheduler_file)
-        return nullcontext()
+        return nullcontext(self.connected)
 
 
 def run_study(

@@ -71,4 +71,4 @@ def exported(folder: Path, to: Path, otree: bool) -> list[Path]:
         to_otree(panel).to_csv(to, index=False, lineterminator="\n")
         return [to]
     written = write_csv(panel, to) if to.suffix == ".csv" else write_stata(panel, to)
-    return list(written) if isinstance(written, list | tuple) else [written or to]
+    return [written, written.with_name(f"{written.stem}_codebook.csv")]

@@ -6,9 +6,10 @@ of it fold_in(fold_in(k, s), t): results depend neither on how many sessions run
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,12 +18,16 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from dcg_econ._errors import InputError
+from dcg_econ._errors import InputError, is_concrete
 from dcg_econ.agents.learned import AbstractPopulation, learned_axes, split_learned, unstack_frozen
-from dcg_econ.equilibrium.regret import Draws, regret
-from dcg_econ.learning.episode import AbstractProtocol, Silence, play
+from dcg_econ.equilibrium.regret import Draws
+from dcg_econ.learning.checkpoint import Checkpoint
+from dcg_econ.learning.devices import gathered, placement, put
+from dcg_econ.learning.episode import AbstractProtocol
 from dcg_econ.learning.estimators import AbstractEstimator, Pathwise
 from dcg_econ.learning.objectives import AbstractObjective, Selfish
+from dcg_econ.learning.optimiser import default_optimiser
+from dcg_econ.learning.steps import Game, advance, assess
 from dcg_econ.mechanism import AbstractMechanism
 
 _EVALUATION = 2**31 - 1  # no session has this number
@@ -34,7 +39,8 @@ class Run(eqx.Module):
     `steps` (R,): the steps after which a record was made, 0 first. `efficiency`, `regret`, `failed` (S, R): on fresh
     draws, the same for all sessions; `failed` is the share of training episodes since the last
     record that the mechanism did not settle (a price outside its bounds) or whose gradient is not a number; the latter
-    are left out of the update, the former still teach. A record with an unsettled play has no efficiency (NaN).
+    are left out of the update, the former still teach. A record with an unsettled play has no efficiency (NaN), and one
+    with no other has no regret: a session that diverges ends so, and the others go on.
     """
 
     agents: AbstractPopulation
@@ -83,13 +89,121 @@ def train(
     record_draws: int = 256,
     key: Array,
     progress: Callable[[int, int, str], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Run:
     """Trains `sessions` populations side by side, each initialised by `agents(key)`.
 
-    A step plays `batch` fresh episodes. `optimiser` defaults to Adam from 1e-2 with cosine decay, gradients clipped to
-    norm 1. `progress(done, steps, text)` is called after each of the `records` chunks of steps.
+    A step plays `batch` fresh episodes. `optimiser` defaults to `default_optimiser(steps)`; compiled code is found again
+    for the same object only, whatever the numbers of the mechanism. `progress(done, steps, text)` is called after each of
+    the `records` chunks of steps. With a `checkpoint`, the same call goes on where an earlier one was interrupted and ends
+    in the same numbers (OSError where it cannot be written). `devices`: sessions are shared out over the largest number of
+    them that divides `sessions`.
     """
-    for name, value in {"steps": steps, "batch": batch, "sessions": sessions, "records": records}.items():
+    _check(mechanism, agents, protocol, checkpoint, steps=steps, batch=batch, sessions=sessions, records=records)
+    optimiser = optimiser or default_optimiser(steps)
+    keys = jax.vmap(lambda s: jax.random.fold_in(key, s))(jnp.arange(sessions))
+    learned, rest = split_learned(unstack_frozen(eqx.filter_vmap(agents)(keys)))
+    game = Game(mechanism, estimator or Pathwise(), objective or Selfish(), rest)
+    evaluation = Draws(record_draws, jax.random.fold_in(key, _EVALUATION))
+    marks = np.linspace(0, steps, min(records, steps) + 1).round().astype(int).tolist()
+    keeper = _Keeper(checkpoint, marks, sessions, (marks, batch, *_given(game, keys, evaluation)))
+    now = keeper.load(_Standing(learned, jax.vmap(optimiser.init)(learned), ()))
+
+    where = placement(devices, keys)
+    game, evaluation = put((game, evaluation), where.whole)
+    keys, now = put((keys, now), where.by_session)
+
+    def assessed(learned, state, records, failed):
+        efficiency, epsilon = assess(game.mechanism, game.rest, learned, evaluation, where.mesh)
+        return _Standing(learned, state, (*records, _Record(efficiency, epsilon, failed)))
+
+    def report():
+        if progress is not None:
+            efficiency, epsilon, _ = map(np.asarray, now.records[-1])
+            text = f"efficiency {efficiency.mean():.4f}, regret {epsilon.mean():.1e}"
+            progress(marks[len(now.records) - 1], steps, text)
+
+    if now.records:
+        report()
+    else:
+        now = assessed(now.learned, now.state, (), jnp.zeros(sessions))
+    for start, stop in pairwise(marks[len(now.records) - 1 :]):
+        learned, state, failed = advance(
+            game, optimiser, now.learned, now.state, keys, jnp.asarray(start), stop - start, batch, where.mesh
+        )
+        now = assessed(learned, state, now.records, failed)
+        keeper.save(now)
+        report()
+    learned, columns = gathered(
+        (now.learned, [jnp.stack(column, axis=1) for column in zip(*now.records, strict=True)]), where
+    )
+    return Run(eqx.combine(learned, rest), jnp.asarray(marks), *columns)
+
+
+class _Record(NamedTuple):
+    """What is on record after a chunk, each (S,)."""
+
+    efficiency: Any
+    regret: Any
+    failed: Any
+
+
+class _Standing(NamedTuple):
+    """Where a training stands: what changes while learning, and the records so far, the first before any step."""
+
+    learned: Any
+    state: Any
+    records: tuple[_Record, ...]
+
+
+class _Keeper:
+    """Takes a training to its checkpoint and back; does nothing without one."""
+
+    def __init__(self, checkpoint: Checkpoint | None, marks: list[int], sessions: int, given: Any):
+        self.checkpoint, self.marks, self.sessions, self.given = checkpoint, marks, sessions, given
+        self.saved = time.monotonic()
+
+    def load(self, fresh: _Standing) -> _Standing:
+        """The training as it was saved, or `fresh`."""
+        if self.checkpoint is None:
+            return fresh
+
+        def shapes(records):
+            column = jax.ShapeDtypeStruct((records, self.sessions), jnp.result_type(float))
+            return fresh.learned, fresh.state, [column] * len(_Record._fields)
+
+        found = self.checkpoint.load(self.given, {step: shapes(n + 1) for n, step in enumerate(self.marks) if n})
+        if found is None:
+            return fresh
+        learned, state, columns = found
+        return _Standing(learned, state, tuple(_Record(*row) for row in zip(*map(np.asarray, columns), strict=True)))
+
+    def save(self, now: _Standing) -> None:
+        """Saves if it is time; waits for the computation first, since time passes there and not where it is asked for."""
+        if self.checkpoint is None:
+            return
+        jax.block_until_ready(now)
+        if time.monotonic() - self.saved >= self.checkpoint.every:
+            columns = [np.stack(column).astype(jnp.result_type(float)) for column in zip(*now.records, strict=True)]
+            self.checkpoint.save(self.marks[len(now.records) - 1], self.given, (now.learned, now.state, columns))
+            self.saved = time.monotonic()
+
+
+def _given(game: Game, keys: Array, evaluation: Draws) -> tuple:
+    """What must be the same for a training to go on, as far as it can be written down."""
+    parts = (game.mechanism, game.estimator, game.objective)
+    kinds = [type(part).__qualname__ for part in parts]
+    arrays = eqx.filter((*parts, game.rest, keys, evaluation.key), eqx.is_array)
+    return kinds, evaluation.draws, arrays
+
+
+def _check(mechanism, agents, protocol, checkpoint, **counts):
+    """Raises `InputError` for arguments of `train` that cannot be used."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(mechanism):
+        if eqx.is_inexact_array(leaf) and is_concrete(leaf) and np.any(np.isnan(leaf)):
+            raise InputError("mechanism", f"{jax.tree_util.keystr(path)[1:]} is not a number", "give finite numbers")
+    for name, value in counts.items():
         if not isinstance(value, int) or value < 1:
             raise InputError(name, f"{value!r}", "give a whole number above zero")
     if isinstance(agents, AbstractPopulation) or not callable(agents):
@@ -98,95 +212,5 @@ def train(
         )
     if protocol is not None and not isinstance(protocol, AbstractProtocol):
         raise InputError("protocol", f"{protocol!r}", "give dcg.Silence(), the only protocol so far")
-    records = min(records, steps)
-    optimiser = optimiser or optax.chain(
-        optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(1e-2, steps))
-    )
-    keys = jax.vmap(lambda s: jax.random.fold_in(key, s))(jnp.arange(sessions))
-    population = unstack_frozen(eqx.filter_vmap(agents)(keys))
-    learned, rest = split_learned(population)
-    state = jax.vmap(optimiser.init)(learned)
-    game = _Game(mechanism, estimator or Pathwise(), objective or Selfish(), optimiser, rest)
-    evaluation = Draws(record_draws, jax.random.fold_in(key, _EVALUATION))
-
-    history = [(0, *_assess(game, learned, evaluation), jnp.zeros(sessions))]
-    marks = np.linspace(0, steps, records + 1).round().astype(int)
-    for start, stop in pairwise(marks):
-        learned, state, failed = _chunk(game, learned, state, keys, jnp.asarray(start), int(stop - start), batch)
-        history.append((int(stop), *_assess(game, learned, evaluation), failed))
-        if progress is not None:
-            _, efficiency, epsilon, _ = history[-1]
-            progress(
-                int(stop), steps, f"efficiency {float(jnp.mean(efficiency)):.4f}, regret {float(jnp.mean(epsilon)):.1e}"
-            )
-    done, efficiency, epsilon, failed = zip(*history, strict=True)
-    columns = (jnp.stack(column, axis=1) for column in (efficiency, epsilon, failed))
-    return Run(eqx.combine(learned, rest), jnp.asarray(done), *columns)
-
-
-class _Game(eqx.Module):
-    """Everything that stays the same while learning."""
-
-    mechanism: AbstractMechanism
-    estimator: AbstractEstimator
-    objective: AbstractObjective
-    optimiser: optax.GradientTransformation = eqx.field(static=True)
-    rest: Any
-
-    def gradient(self, learned, key, batch):
-        """The ascent direction of one session on `batch` episodes, shaped like `learned`; and the share that failed."""
-        types = jax.vmap(self.mechanism.sample_types)(jax.random.split(key, batch))
-        known = jax.vmap(self.mechanism.known)(types)
-        numbers, pull = jax.vjp(lambda p: jax.vmap(eqx.combine(p, self.rest).numbers)(known), learned)
-        assemble = eqx.combine(learned, self.rest).assemble
-
-        def one(numbers, types):
-            def outcome(x):
-                return self.mechanism.outcome(self.mechanism.handed_in(assemble(x), types))
-
-            def payoffs(x):
-                return self.mechanism.payoffs(types, outcome(x))
-
-            _, own = self.estimator.gradient(payoffs, numbers, self.objective)
-            good = jnp.all(jnp.isfinite(own))
-            settled = self.mechanism.settled(outcome(numbers))
-            return jnp.where(good, own, 0), ~(good & settled)
-
-        own, bad = jax.vmap(one)(numbers, types)
-        (direction,) = pull(own / batch)
-        return direction, jnp.mean(bad)
-
-
-@eqx.filter_jit
-def _chunk(game, learned, state, keys, start, length, batch):
-    """`length` steps of all sessions."""
-
-    def step(carry, t):
-        def session(learned, state, key):
-            direction, failed = game.gradient(learned, jax.random.fold_in(key, t), batch)
-            descent = jax.tree.map(jnp.negative, direction)
-            updates, state = game.optimiser.update(descent, state, learned)
-            return eqx.apply_updates(learned, updates), state, failed
-
-        learned, state = carry
-        learned, state, failed = jax.vmap(session)(learned, state, keys)
-        return (learned, state), failed
-
-    (learned, state), failed = jax.lax.scan(step, (learned, state), start + jnp.arange(length))
-    return learned, state, jnp.mean(failed, axis=0)
-
-
-@eqx.filter_jit
-def _assess(game, learned, evaluation):
-    """Efficiency and regret of every session on the same draws."""
-    keys = jax.random.split(evaluation.key, evaluation.draws)
-
-    def session(learned):
-        population = eqx.combine(learned, game.rest)
-        episodes = jax.vmap(lambda k: play(game.mechanism, population, Silence(), key=k))(keys)
-        settled = jnp.all(jax.vmap(game.mechanism.settled)(episodes.outcome))
-        efficiency = jnp.sum(episodes.welfare) / jnp.sum(episodes.first_best)
-        found = regret(game.mechanism, population, evaluation)
-        return jnp.where(settled, efficiency, jnp.nan), found.epsilon
-
-    return jax.vmap(session)(learned)
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        raise InputError("checkpoint", f"{checkpoint!r}", 'give dcg.Checkpoint("name of a file")')

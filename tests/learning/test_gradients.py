@@ -2,11 +2,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 import dcg_econ as dcg
 from dcg_econ.agents.learned import split_learned
+from dcg_econ.learning.steps import Game
 from dcg_econ.mechanisms import CurveMarket, QuantityMarket
 
 KNOTS = jnp.linspace(-1.5, 1.5, 8)
@@ -52,9 +52,7 @@ def test_nobody_learns_from_anybody_elses_payoff(population):
     # The gradient that training uses, net by net, against u_i differentiated in player i's parameters alone.
     learned, rest = split_learned(population)
     types = jax.vmap(MARKET.sample_types)(jax.random.split(jax.random.key(2), 4))
-    from dcg_econ.learning.train import _Game
-
-    game = _Game(MARKET, dcg.Pathwise(), dcg.Selfish(), optax.sgd(1.0), rest)
+    game = Game(MARKET, dcg.Pathwise(), dcg.Selfish(), rest)
     used, failed = jax.jit(lambda p: game.gradient(p, jax.random.key(2), 4))(learned)
     assert float(failed) == 0
 
