@@ -29,7 +29,14 @@ from dcg_econ.experiments.codec import (
     short_text,
 )
 from dcg_econ.experiments.conduct import CONDUCTS
-from dcg_econ.experiments.specification import Calibration, Specification, SpecificationError, Training, Treatment
+from dcg_econ.experiments.specification import (
+    ROUNDS,
+    Calibration,
+    Specification,
+    SpecificationError,
+    Training,
+    Treatment,
+)
 from dcg_econ.learning import AbstractEstimator, AbstractObjective
 from dcg_econ.learning.episode import AbstractProtocol
 from dcg_econ.mechanism import AbstractMechanism
@@ -54,7 +61,8 @@ class Cell:
 
 def cells_of(specification: Specification, classes: Classes = NO_CLASSES) -> list[Cell]:
     """All cells of a study in the order of the specification; raises `SpecificationError` where one cannot be built."""
-    shared = {key: getattr(specification, key) for key in ("sessions", "rounds", "seed", "precision")}
+    shared = {key: getattr(specification, key) for key in ("sessions", "seed", "precision")}
+    shared["rounds"] = specification.rounds or ROUNDS  # a calibrated market has its data's, whatever this says
     shared["tolerances"] = specification.tolerances.model_dump()
     data = _data_hash(specification)
     documents = []

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from dcg_econ.experiments.provenance import provenance
-from dcg_econ.experiments.specification import Specification
+from dcg_econ.experiments.specification import Specification, stored
 from dcg_econ.experiments.store import DONE, FAILED, MISSING, Status, Store, write_bytes
 
 
@@ -45,8 +45,8 @@ class Results:
         return [(cell, self.store.finished(cell["name"], cell["id"])) for cell in self.cells]
 
     def specification(self) -> Specification:
-        """As it was run. What a later version has added is at its default."""
-        return Specification.model_validate(self.store.plan()["specification"])
+        """As it was run. What a later version has added is at its default, what it has dropped is left out."""
+        return stored(self.store.plan()["specification"])
 
     def frames(self, name: str) -> list[pd.DataFrame]:
         """The frame `name` of every finished cell that has one, in the order of the plan."""

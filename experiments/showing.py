@@ -12,14 +12,14 @@ from dcg_econ.experiments.store import Store, StoreError
 def described(name: str) -> str:
     """A study in words and lines, before it runs."""
     from dcg_econ.experiments.plan import cells_of
-    from dcg_econ.experiments.specification import load
+    from dcg_econ.experiments.specification import ROUNDS, load
 
     s = load(name)
     cells = cells_of(s)
     lines = [s.title, s.question, ""]
     what = s.mechanism or s.calibration.model_dump()  # type: ignore[union-attr]
     lines += ["mechanism: " + ", ".join(f"{key} = {value}" for key, value in what.items())]
-    rounds = f", {s.rounds} rounds" if s.mechanism else ""
+    rounds = f", {s.rounds or ROUNDS} rounds" if s.mechanism else ""
     lines += [f"{s.sessions} sessions{rounds}, seed {s.seed}, {s.precision}"]
     lines += [f"training: {', '.join(f'{k} = {v}' for k, v in s.training.model_dump().items())}"]
     lines += [f"tolerances: regret {s.tolerances.regret:g} of first best", f"outcomes: {', '.join(s.outcomes)}", ""]

@@ -15,6 +15,7 @@ from dcg_econ.experiments.datafiles import SpecificationError, read_text, shown,
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
 MOST_CELLS = 100_000
+ROUNDS = 100
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}(\.[a-z][a-z0-9_]{0,39}){0,3}$")]
@@ -113,7 +114,9 @@ class Specification(_Strict):
     mechanism: Table | None = Field(default=None, description="kind and parameters; or give [calibration]")
     calibration: Calibration | None = Field(default=None, description="a market calibrated to data")
     sessions: int = Field(ge=1, le=10_000, description="independently trained groups, fixed beforehand")
-    rounds: int = Field(default=100, ge=1, le=100_000, description="plays a session on which it is evaluated")
+    rounds: int | None = Field(
+        default=None, ge=1, le=100_000, description=f"plays a session on which it is evaluated; {ROUNDS} by default"
+    )
     seed: int = Field(default=0, ge=0, lt=2**31)
     precision: Literal["float64", "float32"] = "float64"
     training: Training = Training()
@@ -129,7 +132,7 @@ class Specification(_Strict):
     def _consistent(self):
         if (self.mechanism is None) == (self.calibration is None):
             raise ValueError("mechanism: give either [mechanism] or [calibration]")
-        if self.calibration is not None and "rounds" in self.model_fields_set:
+        if self.calibration is not None and self.rounds is not None:
             raise ValueError("rounds: the data say how many market days there are; leave it out")
         for what, names in {
             "treatments": [t.name for t in self.treatments],
@@ -172,7 +175,7 @@ class Specification(_Strict):
         treatments = [t.model_copy(update={"training": _without(t.training, small)}) for t in self.treatments]
         training = self.training.model_copy(update=small)
         changes: dict[str, Any] = {"sessions": min(2, self.sessions), "training": training, "treatments": treatments}
-        return self.model_copy(update=changes | ({"rounds": min(20, self.rounds)} if self.mechanism else {}))
+        return self.model_copy(update=changes | ({"rounds": min(20, self.rounds or ROUNDS)} if self.mechanism else {}))
 
 
 def _without(table: dict, names: Mapping[str, Any]) -> dict:
@@ -212,6 +215,24 @@ def validate(raw: Mapping[str, Any], file: str = "study") -> Specification:
         raise SpecificationError("\n".join(f"{file}: {fault(e, Specification)}" for e in faults[:20])) from None
     except RecursionError:
         raise SpecificationError(f"{file}: nested too deeply; use at most five levels") from None
+
+
+def stored(tree: dict[str, Any]) -> Specification:
+    """A specification as another version kept it: keys that this version does not know are left out."""
+    for _ in range(100):
+        try:
+            return Specification.model_validate(tree)
+        except ValidationError as error:
+            unknown = [e["loc"] for e in error.errors() if e["type"] == "extra_forbidden"]
+            if not unknown:
+                said = fault(error.errors()[0], Specification)
+                raise SpecificationError(f"the stored specification is of another version: {said}") from None
+            for *path, key in unknown:
+                place: Any = tree
+                for part in path:
+                    place = place[part]
+                del place[key]
+    raise SpecificationError("the stored specification is of another version, and cannot be read")
 
 
 def _find(name: str | Path) -> Path:

@@ -153,6 +153,10 @@ def test_a_study_of_another_commit_and_version_is_reported(tmp_path, whole):
         told = json.loads(path.read_text())
         told.get("run", told)["commit"] = "0123456789ab"
         told.get("run", told)["versions"] |= {"dcg_econ": "0.0.9"}
+        if "specification" in told:
+            told["specification"] |= {"dropped_since": 1}
+            told["specification"]["training"] |= {"dropped_too": "x"}
+            del told["specification"]["tolerances"]  # and one that came since
         path.write_text(json.dumps(told | {"a key of that time": 1}))
     page = Study.of(parse(LONG), folder).report()
     text = page.read_text()
