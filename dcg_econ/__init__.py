@@ -56,7 +56,7 @@ _NAMES = {
         "sensitivity",
         "solve",
     ),
-    "dcg_econ.experiments.study": ("Study", "Treatment"),
+    "dcg_econ.experiments": ("Study", "Treatment"),
     "dcg_econ.learning": ("Checkpoint", "Episode", "Joint", "Pathwise", "Run", "Selfish", "Silence", "play", "train"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

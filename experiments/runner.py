@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from dcg_econ.experiments.work import Order, Outcome, perform
 
 STEPS_TOPIC = "dcg-econ-steps"
 SECONDS_BETWEEN_LOOKS = 5.0
+AHEAD = 0.2  # seconds of work that a worker may have before it
 
 
 class BusyError(StoreError):
@@ -88,15 +90,18 @@ def _on_dask(todo: Sequence[Cell], order: Order, progress: AbstractProgress, cli
     """Cells as Dask tasks: the worker writes the store, and only outcomes come back.
 
     No more tasks are out than there are threads: Dask would hand out short lists at once, and cells of unknown length
-    would wait behind a long one while another worker idles.
+    would wait behind a long one while another worker idles. Where cells take no time, more are out, so that none
+    waits for the next one to be sent.
     """
     from distributed import wait
 
     client.subscribe_topic(STEPS_TOPIC, lambda event: progress.steps(*event[1]))
-    rest, out = iter(todo), {}
+    rest, recent = iter(todo), deque([1.0], maxlen=20)
+    out: dict[Any, Cell] = {}
     try:
         while True:
-            for cell in islice(rest, max(0, max(1, _threads(client)) - len(out))):
+            ahead = 1 + min(10, int(AHEAD * len(recent) / sum(recent)))
+            for cell in islice(rest, max(0, ahead * max(1, _threads(client)) - len(out))):
                 out[client.submit(perform_on_worker, cell, order, key=cell.id, pure=False)] = cell
             if not out:
                 return
@@ -105,6 +110,7 @@ def _on_dask(todo: Sequence[Cell], order: Order, progress: AbstractProgress, cli
             for future in [future for future in out if future.done() or client.status != "running"]:
                 outcome = _received(future, out.pop(future), order, client)
                 future.release()
+                recent.append(max(outcome.seconds, 1e-3))
                 yield outcome
     finally:
         if client.status == "running":
@@ -151,6 +157,8 @@ def local_client(workers: int, retries: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     settings = {
+        "distributed.admin.low-level-log-length": 100,  # Dask's own diary and profile grow with every cell
+        "distributed.worker.profile.enabled": False,
         "distributed.scheduler.allowed-failures": retries,
         "distributed.admin.large-graph-warning-threshold": "1GB",
     }

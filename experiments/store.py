@@ -244,7 +244,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def _write_frame(path: Path, frame: pd.DataFrame) -> dict[str, Any]:
-    frame.to_parquet(path, index=False)
+    frame.to_parquet(str(path), index=False)
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
     return {"sha256": _sha256(path), "rows": len(frame)}

@@ -1,0 +1,132 @@
+"""The lab at length: 10,000 malformed specifications, 1,000 cells on two workers, a Slurm job's worth of processes."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from dcg_econ.experiments import SpecificationError
+from dcg_econ.experiments.cell import run_cell
+from dcg_econ.experiments.plan import cells_of
+from dcg_econ.experiments.progress import Quiet
+from dcg_econ.experiments.runner import local_client
+from dcg_econ.experiments.specification import parse
+from dcg_econ.experiments.study import Study
+from tests.experiments.malformed import perhaps_bad, surely_bad
+from tests.experiments.processes import LONG, assert_same, environment, panel_of
+
+TRIED = {"surely": 0, "perhaps": 0, "valid": 0}
+
+
+def judged(text):
+    """Whether a specification is refused, by located lines and nothing else."""
+    try:
+        cells_of(parse(text, "study.toml"))
+    except SpecificationError as error:
+        assert str(error) and all(":" in line and "Traceback" not in line for line in str(error).splitlines())
+        return True
+    return False
+
+
+@settings(max_examples=7000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(surely_bad())
+def test_malformed_specifications_are_refused(text):
+    TRIED["surely"] += 1
+    assert judged(text)
+
+
+@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(perhaps_bad())
+def test_any_text_is_judged(text):
+    TRIED["perhaps"] += 1
+    TRIED["valid"] += not judged(text)
+
+
+def test_ten_thousand_were_tried(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    test_malformed_specifications_are_refused()
+    test_any_text_is_judged()
+    print("\nspecifications", TRIED)
+    assert TRIED["surely"] + TRIED["perhaps"] >= 10_000 and not os.listdir(tmp_path)
+
+
+THOUSAND = f"""
+title = "A thousand small cells"
+sessions = 2
+rounds = 10
+seed = 1
+[mechanism]
+kind = "curve_market"
+curvature = [1, 1, 1]
+[grid]
+outside_slope = {[round(0.01 * (i + 1), 2) for i in range(1000)]}
+[[treatments]]
+name = "nash"
+conduct = "nash"
+"""
+OVERHEAD = 0.050  # seconds a cell
+GROWTH = 1.05  # of a worker's memory, from the hundredth cell to the last
+
+
+class Clock(Quiet):
+    """When cells were finished, and the memory of the workers at every hundredth."""
+
+    def start(self, done, total):
+        self.times, self.memory = [], []
+
+    def cell(self, name, text):
+        self.times.append(time.perf_counter())
+        if len(self.times) % 100 == 0:
+            family = psutil.Process().children(recursive=True)
+            workers = [p for p in family if "spawn_main" in " ".join(p.cmdline())]
+            self.memory.append(sorted(p.memory_info().rss / 2**20 for p in workers))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_thousand_small_cells(tmp_path, workers):
+    study, clock = Study.of(parse(THOUSAND), tmp_path / "out"), Clock()
+    study.execute(clock, local_client(workers, 1) if workers else nullcontext())
+    for cell in study.cells[:3]:
+        run_cell(cell)
+    start = time.perf_counter()
+    for cell in study.cells[:50]:
+        run_cell(cell)
+    alone = (time.perf_counter() - start) / 50
+    each = (clock.times[-1] - clock.times[100]) / (len(clock.times) - 101)
+    busy = each * max(workers, 1) - alone  # what each worker spent on a cell beyond computing it
+    print(
+        f"\n{workers} workers: {1e3 * each:.1f} ms a cell, {1e3 * alone:.1f} ms of it computing: {1e3 * busy:.1f} ms overhead"
+    )
+    print("memory of the workers, MiB, at every hundredth cell:", [[round(m) for m in row] for row in clock.memory])
+    assert len(study.panel()) == 1000 * 2 * 10 * 4 and busy < OVERHEAD
+    if workers:
+        assert max(clock.memory[-1]) < GROWTH * max(clock.memory[0])
+
+
+def test_a_study_on_the_tasks_of_a_slurm_job(tmp_path, request):
+    """Four tasks as Slurm would start them: the scheduler, the run, and two workers."""
+    study, out = tmp_path / "study.toml", tmp_path / "out"
+    study.write_text(LONG, encoding="utf-8")
+    cache = request.config.cache.mkdir("jax-processes")
+    job = {"SLURM_NTASKS": "4", "SLURM_JOB_ID": "7"}
+    command = [sys.executable, "-m", "dcg_econ.experiments.on_slurm", str(study), "--out", str(out)]
+    tasks = [
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment(cache) | job | {"SLURM_PROCID": str(i)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(4)
+    ]
+    said = [task.communicate(timeout=300)[0] for task in tasks]
+    assert tasks[1].returncode == 0 and "4 cells: 4 done, 0 failed" in said[1]
+    whole = Study.of(parse(LONG), tmp_path / "whole").run(quiet=True)
+    assert_same(panel_of(out), whole)
+    assert not list(tmp_path.glob(".*scheduler*"))
