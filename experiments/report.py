@@ -88,6 +88,8 @@ def _general_notes(specification: Specification) -> list[str]:
         "The Nash benchmark is the equilibrium of the study's own mechanism at each point of the grid, also where a treatment "
         "plays another; which equilibrium that is, `dcg-econ solve` says.",
     ]
+    if any(isinstance(value, list) for values in specification.grid.values() for value in values):
+        notes.append("A value of a parameter such as 3x1 is a list: three entries of 1.")
     if learned:
         notes.append(
             f"A learned session is called converged when its regret is at most {specification.tolerances.regret:g} of first "
