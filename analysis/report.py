@@ -2,6 +2,7 @@
 
 import base64
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +20,24 @@ __all__ = ["ReportMaterial", "write_report"]
 def write_report(material: ReportMaterial, folder: str | Path) -> Path:
     """Writes report.html, figures/ (PNG, PDF) and tables/ (LaTeX, Markdown) into `folder`; returns the page's path.
 
-    Everything is made in a temporary folder beside `folder` and moved when complete: an error leaves what was there
+    Everything is made in a temporary folder inside `folder` and moved when complete: an error leaves what was there
     before. Other files in `folder` stay. The same material gives the same bytes.
     """
     folder = Path(folder)
     made = sections(material)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        _write(material, made, folder)
+    except BaseException:
+        if new:
+            shutil.rmtree(folder)
+        raise
+    return folder / "report.html"
+
+
+def _write(material: ReportMaterial, made: Sequence[Section], folder: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as temporary:
         built = Path(temporary) / "report"
         built.mkdir()
         _write_text(built / "report.html", _page(material, made, built))
@@ -33,7 +45,6 @@ def write_report(material: ReportMaterial, folder: str | Path) -> Path:
             text = material.cells.to_csv(index=False, lineterminator="\n")
             _write_text(built / "tables" / "cells.csv", text)
         _publish(built, folder)
-    return folder / "report.html"
 
 
 def _page(material: ReportMaterial, made: Sequence[Section], built: Path) -> str:
@@ -67,10 +78,7 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _publish(built: Path, folder: Path) -> None:
-    """Moves what was built to `folder`: in one step where it is new, else file by file, the page last."""
-    if not folder.exists():
-        built.rename(folder)
-        return
+    """Moves what was built to `folder`, file by file, the page last."""
     files = sorted(path for path in built.rglob("*") if path.is_file())
     for source in sorted(files, key=lambda path: path.name == "report.html"):
         target = folder / source.relative_to(built)

@@ -1,12 +1,14 @@
 """The command line. Heavy imports happen inside the commands, so that help answers at once.
 
 Exit codes: 0 done; 1 a cell failed, no equilibrium, or a replication differs; 2 wrong input; 3 the folder is in use;
-4 stopped before the end (full disk, lost scheduler); 130 interrupted.
+4 stopped before the end (full disk, lost scheduler, closed folder); 130 interrupted; 143 terminated.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +16,10 @@ from typing import Annotated
 
 import typer
 
-OK, FAILED, BAD_INPUT, BUSY, STOPPED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+FAILED, BAD_INPUT, BUSY, STOPPED, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 130, 143
 _CODES = (
     "Exit codes: 0 done, 1 a cell failed or a result differs, 2 wrong input, 3 the folder is in use, "
-    "4 stopped before the end, 130 interrupted."
+    "4 stopped before the end, 130 interrupted, 143 terminated."
 )
 
 app = typer.Typer(
@@ -82,13 +84,15 @@ def init(
             raise SpecificationError(f"{path} is there already; choose another name") from None
         except OSError as error:
             raise SpecificationError(f"{path}: cannot be written: {error.strerror}") from None
-        typer.echo(f"wrote {path}; run it with: dcg-econ run {path}")
+        typer.echo(f"wrote {path}; run it with: dcg-econ run {shlex.quote(str(path))}")
 
 
 @app.command()
 def run(
     study: StudyName,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results. [default: results/STUDY]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results. [default: results/STUDY; results/STUDY-short]")
+    ] = None,
     short: Annotated[bool, typer.Option("--short", help="Two sessions of 60 steps: does it run?")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Dask workers on this machine.")] = None,
@@ -103,7 +107,7 @@ def run(
     with errors():
         from dcg_econ.experiments.running import Where, run_study
 
-        folder = out or Path("results") / Path(study).stem
+        folder = out or Path("results") / (Path(study).stem + ("-short" if short else ""))
         where = Where(workers, scheduler, scheduler_file)
         failed = run_study(study, folder, where, short, quiet, retries, checkpoint_every)
     if failed:
@@ -124,9 +128,15 @@ def status(folder: Folder) -> None:
 def report(folder: Folder) -> None:
     """Writes the report of stored results again."""
     with errors():
-        from dcg_econ.experiments.report import make_report
+        from dcg_econ.experiments.report import write_study_report
+        from dcg_econ.experiments.results import Results
+        from dcg_econ.experiments.showing import incomplete
+        from dcg_econ.experiments.store import Store
 
-        typer.echo(f"report: {make_report(folder)}")
+        results = Results(Store(folder))
+        typer.echo(f"report: {write_study_report(results)}")
+        if left_out := incomplete(results):
+            typer.echo(left_out, err=True)
 
 
 @app.command()
@@ -156,8 +166,11 @@ def export(
     with errors():
         from dcg_econ.experiments.showing import exported
 
-        for path in exported(folder, to, otree):
+        paths, left_out = exported(folder, to, otree)
+        for path in paths:
             typer.echo(f"wrote {path}")
+        if left_out:
+            typer.echo(left_out, err=True)
 
 
 @app.command()
@@ -170,7 +183,7 @@ def replicate(
     with errors():
         from dcg_econ.experiments.running import replicate_study
 
-        same = replicate_study(folder, out or folder.with_name(f"{folder.name}-again"), quiet)
+        same = replicate_study(folder, out, quiet)
     if not same:
         raise typer.Exit(FAILED)
 
@@ -178,15 +191,34 @@ def replicate(
 @contextmanager
 def errors() -> Iterator[None]:
     """Turns what a user can mend into a sentence and an exit code; nothing else is hidden."""
+    before = signal.signal(signal.SIGTERM, _terminated)  # a batch system's notice
     try:
         yield
+    except _Terminated:
+        _refuse("stopped by SIGTERM: what is finished is kept, and the same command goes on", TERMINATED)
     except KeyboardInterrupt:
         _refuse("interrupted: what is finished is kept, and the same command goes on", INTERRUPTED)
     except Exception as error:
         code = _code(error)
         if code is None:
             raise
-        _refuse(str(error), code)
+        _refuse(_sentence(error), code)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    pass
+
+
+def _terminated(*_: object) -> None:
+    raise _Terminated
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'}: {error.strerror}; check the path and its permissions"
+    return str(error)
 
 
 def _code(error: Exception) -> int | None:
@@ -204,6 +236,7 @@ def _code(error: Exception) -> int | None:
         "InputError": BAD_INPUT,
         "EquilibriumError": FAILED,
         "ClearingError": FAILED,
+        "OSError": STOPPED,
     }
     return next((codes[name] for name in names if name in codes), None)
 

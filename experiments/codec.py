@@ -10,9 +10,12 @@ Only the classes of this package and those handed in by a program can be named: 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import inspect
+import json
 import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import ModuleType
@@ -39,6 +42,7 @@ _HOMES: tuple[tuple[ModuleType, type], ...] = (
     (learning, AbstractObjective),
 )
 NO_CLASSES: Classes = {}
+_LIBRARIES = {*sys.stdlib_module_names, "equinox", "jax"}
 
 
 def kind_of(cls: type) -> str:
@@ -53,6 +57,33 @@ def _own() -> dict[str, type]:
         for value in vars(home).values():
             if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value):
                 found[kind_of(value)] = value
+    return found
+
+
+def is_own(cls: type) -> bool:
+    """Whether a class is of this package, so that a specification can name it."""
+    return cls.__module__.partition(".")[0] == "dcg_econ"
+
+
+def sources(classes: Classes) -> dict[str, str]:
+    """A digest of each class of a program, of its source and its parents': another source, another cell.
+
+    What the class calls outside of itself is not seen. Raises `SpecificationError` where there is no source to read, or
+    where a class of this package has the name.
+    """
+    found = {}
+    for kind, cls in classes.items():
+        if kind in _own():
+            raise SpecificationError(f"{cls.__name__}: dcg_econ has a class of that name; give yours another")
+        try:
+            theirs = [c for c in cls.__mro__ if not is_own(c) and c.__module__.partition(".")[0] not in _LIBRARIES]
+            texts = [inspect.getsource(c) for c in theirs]
+        except (OSError, TypeError):
+            raise SpecificationError(
+                f"{cls.__name__}: its source cannot be read, so nothing would notice when it changes; define it in a file "
+                "or a notebook"
+            ) from None
+        found[kind] = hashlib.sha256("\n".join(texts).encode()).hexdigest()
     return found
 
 
@@ -107,20 +138,21 @@ def _construct(cls: type, arguments: dict[str, Any], where: str) -> Any:
         raise SpecificationError(f"{where}.{text}" if field in arguments else f"{where}: {text[:300]}") from None
 
 
-def describe(value: Any, where: str = "value", spell_out: bool = False) -> Any:
+def describe(value: Any, where: str = "value", spell_out: bool = False, inside: bool = False) -> Any:
     """The plain table of an object: numbers, strings, lists and tables only, as JSON and TOML have them.
 
-    What is at its default is left out; with `spell_out` tables are not, so that a grid can reach into them. A number in
-    single precision is written as the shortest decimal that rounds to it: what its author typed.
+    What is at its default is left out; with `spell_out` the tables `inside` it are written whole, so that a grid can
+    reach into them. A number in single precision is written as the shortest decimal that rounds to it: what its
+    author typed.
     """
     if value is None or isinstance(value, bool | str | int):
         return value
     if isinstance(value, float):
         return float(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {"kind": kind_of(type(value)), **dict(_fields(value, where, spell_out))}
+        return {"kind": kind_of(type(value)), **dict(_fields(value, where, spell_out, inside))}
     if isinstance(value, tuple | list):
-        return [describe(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        return [describe(item, f"{where}[{i}]", spell_out, inside) for i, item in enumerate(value)]
     if isinstance(value, np.ndarray | np.generic) or hasattr(value, "__array__"):
         return _numbers(np.asarray(value))
     raise SpecificationError(
@@ -129,7 +161,7 @@ def describe(value: Any, where: str = "value", spell_out: bool = False) -> Any:
     )
 
 
-def _fields(value: Any, where: str, spell_out: bool) -> Iterator[tuple[str, Any]]:
+def _fields(value: Any, where: str, spell_out: bool, inside: bool) -> Iterator[tuple[str, Any]]:
     """The fields that differ from their defaults, as constructor arguments."""
     allowed = parameters_of(type(value))
     for field in dataclasses.fields(value):
@@ -139,8 +171,9 @@ def _fields(value: Any, where: str, spell_out: bool) -> Iterator[tuple[str, Any]
                 f"{where}.{field.name}: is not an argument of {type(value).__name__}'s constructor; give a class whose "
                 "arguments are its fields"
             )
-        if (spell_out and dataclasses.is_dataclass(given)) or not _is_default(field, given):
-            yield field.name, describe(given, f"{where}.{field.name}", spell_out)
+        whole = spell_out and (inside or dataclasses.is_dataclass(given))
+        if whole or not _is_default(field, given):
+            yield field.name, describe(given, f"{where}.{field.name}", spell_out, inside=True)
 
 
 def _is_default(field: dataclasses.Field, given: Any) -> bool:
@@ -179,7 +212,6 @@ def _numbers(array: np.ndarray) -> Any:
 
 def canonical_text(value: Any) -> str:
     """One text for one meaning: sorted keys, whole numbers as floats, infinities by name."""
-    import json
 
     def plain(item):
         if isinstance(item, bool | str | type(None)):
@@ -200,4 +232,4 @@ def short_text(value: Any) -> str:
         return f"{len(texts)}x{texts[0]}" if len(texts) > 1 and len(set(texts)) == 1 else "_".join(texts)
     if isinstance(value, Mapping):
         return "_".join([str(value.get("kind", "")), *(short_text(v) for k, v in value.items() if k != "kind")])
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return f"{value:.12g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -66,8 +66,9 @@ def frame(
         "treatment": document["treatment"],
     }
     found |= {column: parameter(value) for column, value in parameter_columns(document["parameters"]).items()}
-    for column, values in record.columns.items():
-        unit = observe.MONEY if column == "payoff" else labels[column].unit if column in labels else ""
+    for name_, values in record.columns.items():
+        column = f"outcome_{name_}" if name_ in found else name_  # a swept parameter of the same name was first
+        unit = observe.MONEY if name_ == "payoff" else labels[name_].unit if name_ in labels else ""
         found[column] = spread(values, unit)
     money = {"welfare": record.welfare, "first_best": first_best, "nash_welfare": nash}
     found |= {column: spread(values, observe.MONEY) for column, values in money.items()}

@@ -27,9 +27,11 @@ from dcg_econ.experiments.codec import (
     kinds,
     parameters_of,
     short_text,
+    sources,
 )
 from dcg_econ.experiments.conduct import CONDUCTS
 from dcg_econ.experiments.specification import (
+    OUTCOMES,
     ROUNDS,
     Calibration,
     Specification,
@@ -64,8 +66,9 @@ def cells_of(specification: Specification, classes: Classes = NO_CLASSES) -> lis
     shared = {key: getattr(specification, key) for key in ("sessions", "seed", "precision")}
     shared["rounds"] = specification.rounds or ROUNDS  # a calibrated market has its data's, whatever this says
     shared["tolerances"] = specification.tolerances.model_dump()
-    data = _data_hash(specification)
+    origin = {"data": _data_hash(specification)} | ({"classes": sources(classes)} if classes else {})
     documents = []
+    _check_outcomes(specification, classes)
     with jax.enable_x64(specification.precision == "float64"):
         if specification.calibration is not None:
             calibration = specification.calibration.model_dump()
@@ -78,7 +81,8 @@ def cells_of(specification: Specification, classes: Classes = NO_CLASSES) -> lis
                 own = _own_part(specification, treatment, i, point, classes)
                 name = _name(treatment.name, point)
                 documents.append((name, {"task": "treatment"} | shared | players | own | {"parameters": point}))
-    cells = [Cell(name, _hash(document, data), document) for name, document in documents]
+    _check_values(specification)
+    cells = [Cell(name, _hash(document, origin), document) for name, document in documents]
     return [_apart(cell, cells) for cell in cells] if len({c.name for c in cells}) < len(cells) else cells
 
 
@@ -94,9 +98,27 @@ def _apart(cell: Cell, cells: list[Cell]) -> Cell:
     return Cell(f"{cell.name}-{cell.hash[:6]}", cell.hash, cell.document) if same else cell
 
 
-def _hash(document: Mapping[str, Any], data: str | None) -> str:
-    text = canonical_text({"cell": document, "version": dcg_econ.__version__, "data": data})
+def _hash(document: Mapping[str, Any], origin: Mapping[str, Any]) -> str:
+    text = canonical_text({"cell": document, "version": dcg_econ.__version__} | dict(origin))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_outcomes(specification: Specification, classes: Classes) -> None:
+    """Refuses an outcome that no panel has; a program's own mechanism may have others."""
+    for i, outcome in enumerate(specification.outcomes):
+        if outcome not in OUTCOMES and not classes:
+            raise SpecificationError(f"outcomes[{i}]: no panel has `{outcome}`; {nearest(outcome, OUTCOMES)}")
+
+
+def _check_values(specification: Specification) -> None:
+    """Refuses values of the grid that are the same, or that the panel's texts could not tell apart."""
+    for key, values in specification.grid.items():
+        texts = [value if isinstance(value, int | float) else short_text(value) for value in values]
+        for i, text in enumerate(texts):
+            if text in texts[:i]:
+                raise SpecificationError(
+                    f"grid.{key}[{i}]: {short_text(values[i])} is there already; give each value once"
+                )
 
 
 def _data_hash(specification: Specification) -> str | None:

@@ -14,15 +14,22 @@ from dcg_econ.experiments.panel import parameter_columns
 from dcg_econ.experiments.provenance import provenance
 from dcg_econ.experiments.results import Results
 from dcg_econ.experiments.specification import Specification
-from dcg_econ.experiments.store import Store, write_bytes
+from dcg_econ.experiments.store import Store, StoreError, write_bytes
 
 
-def make_report(folder: str | Path, path: Path | None = None) -> Path:
-    """Writes report.html with its figures and tables into a results folder, or the page alone to `path`."""
-    results = Results(Store(folder))
+def make_report(folder: str | Path) -> Path:
+    """Writes the report of the study that last ran in a results folder."""
+    return write_study_report(Results(Store(folder)))
+
+
+def write_study_report(results: Results, path: Path | None = None) -> Path:
+    """Writes report.html with its figures and tables into the results folder, or the page alone to `path`."""
     material = material_of(results)
     if path is None:
-        return write_report(material, Path(folder))
+        for part in ("figures", "tables"):
+            if (results.store.folder / part).is_symlink():
+                raise StoreError(f"{results.store.folder / part} is a link; remove it, or name a file for the page")
+        return write_report(material, results.store.folder)
     with tempfile.TemporaryDirectory() as temporary:
         page = write_report(material, Path(temporary) / "report")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +39,7 @@ def make_report(folder: str | Path, path: Path | None = None) -> Path:
 
 def material_of(results: Results) -> ReportMaterial:
     """Everything that the report of a study is made of."""
-    plan, specification = results.store.plan(), results.specification()
+    run, specification = results.run(), results.specification
     panel = results.panel()
     shared: dict[str, Any] = {
         "title": specification.title,
@@ -44,8 +51,8 @@ def material_of(results: Results) -> ReportMaterial:
         "outcomes": tuple(specification.outcomes),
         "hypotheses": [hypothesis.model_dump() for hypothesis in specification.hypotheses],
         "sessions_planned": specification.sessions,
-        "settings": _settings(specification) | {"seconds": f"{plan['run'].get('seconds', 0):,.1f}"},
-        "versions": _versions(results, plan),
+        "settings": _settings(specification) | {"seconds": f"{run.get('seconds', 0):,.1f}"},
+        "versions": _versions(results, run),
     }
     if specification.calibration is None:
         return ReportMaterial(**shared, notes=_general_notes(specification))
@@ -69,14 +76,15 @@ def _settings(specification: Specification) -> dict[str, str]:
     return flat | {"treatments": ", ".join(t.name for t in specification.treatments)}
 
 
-def _versions(results: Results, plan: dict[str, Any]) -> dict[str, str]:
+def _versions(results: Results, run: dict[str, Any]) -> dict[str, str]:
     """Of the run; with the commits of the cells, and of the report, where they differ."""
-    run, now = plan["run"], provenance()
-    found = {**run["versions"], **run["hardware"], **run["flags"], "commit": run["commit"]}
+    now, commit = provenance(), str(run.get("commit", "none"))
+    parts = [run.get(part, {}) for part in ("versions", "hardware", "flags")]
+    found = {str(k): str(v) for part in parts for k, v in part.items()} | {"commit": commit}
     commits = results.commits()
-    if commits and commits != [run["commit"]]:
+    if commits and commits != [commit]:
         found["commits of the cells"] = ", ".join(commits)
-    if now["commit"] != run["commit"]:
+    if now["commit"] != commit:
         found["commit of this report"] = now["commit"]
     return found
 

@@ -2,80 +2,108 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dcg_econ.experiments.panel import join, parameter, parameter_columns
 from dcg_econ.experiments.provenance import provenance
 from dcg_econ.experiments.specification import Specification, stored
-from dcg_econ.experiments.store import DONE, FAILED, MISSING, Status, Store, write_bytes
+from dcg_econ.experiments.store import DONE, FAILED, MISSING, Status, Store, StoreError, to_json, write_bytes
+
+if TYPE_CHECKING:
+    from dcg_econ.experiments.plan import Cell
 
 
 class Results:
-    """The cells of the study that last ran in a store, or of `cells` where the study is at hand."""
+    """The cells of the study that last ran in a store, or of a study that is at hand."""
 
-    def __init__(self, store: Store, cells: Sequence[Any] | None = None):
+    def __init__(self, store: Store, specification: Specification | None = None, cells: Sequence[Cell] | None = None):
         self.store = store
-        self._cells = None if cells is None else [{"name": c.name, "id": c.id, **_about(c.document)} for c in cells]
-
-    def begin(self, specification: Specification, cells: Sequence[Any]) -> None:
-        """Writes the plan of a run before its first cell."""
-        listed = [{"name": cell.name, "id": cell.id, **_about(cell.document)} for cell in cells]
-        plan = {"specification": specification.model_dump(), "cells": listed, "run": provenance()}
-        self.store.write_plan(plan)
-        self._cells = listed
-
-    def finish(self, seconds: float) -> None:
-        """Writes the whole panel and the table of cells beside the cells."""
-        plan = self.store.plan()
-        plan["run"]["seconds"] = round(plan["run"].get("seconds", 0.0) + seconds, 1)
-        self.store.write_plan({k: v for k, v in plan.items() if k != "format"})
-        panel, folder = self.panel(), self.store.folder
-        write_bytes(folder / "panel.parquet", panel.to_parquet(index=False))
-        write_bytes(folder / "panel.csv", panel.to_csv(index=False, lineterminator="\n").encode())
-        write_bytes(folder / "cells.csv", self.status().to_csv(index=False, lineterminator="\n").encode())
+        self._specification = specification
+        self._cells = None if cells is None else listed(cells)
 
     @property
     def cells(self) -> list[dict[str, Any]]:
         return self.store.plan()["cells"] if self._cells is None else self._cells
 
-    def states(self) -> list[tuple[dict[str, Any], Status]]:
-        """Each planned cell with its state."""
-        return [(cell, self.store.finished(cell["name"], cell["id"])) for cell in self.cells]
-
+    @property
     def specification(self) -> Specification:
         """As it was run. What a later version has added is at its default, what it has dropped is left out."""
-        return stored(self.store.plan()["specification"])
+        return stored(self.store.plan()["specification"]) if self._specification is None else self._specification
+
+    @cached_property
+    def states(self) -> list[tuple[dict[str, Any], Status]]:
+        """Each planned cell with its state, as of the first look."""
+        return [(cell, self.store.finished(cell["name"], cell["id"])) for cell in self.cells]
 
     def frames(self, name: str) -> list[pd.DataFrame]:
         """The frame `name` of every finished cell that has one, in the order of the plan."""
-        found = (self.store.frames(cell["id"], s.manifest, [name]) for cell, s in self.states() if s.state == DONE)
+        found = (self.store.frames(cell["id"], s.manifest, [name]) for cell, s in self.states if s.state == DONE)
         return [frames[name] for frames in found if name in frames]
 
     def panel(self) -> pd.DataFrame:
         """All finished cells in one panel."""
-        from dcg_econ.experiments.panel import join
-
-        return join(self.frames("panel"), self.specification())
+        return join(self.frames("panel"), self.specification)
 
     def status(self) -> pd.DataFrame:
         """One row per cell: cell, treatment, parameters, status, sessions, unconverged, seconds, warnings, error."""
-        return pd.DataFrame([_row(cell, status) for cell, status in self.states()])
+        return pd.DataFrame([_row(cell, status) for cell, status in self.states])
+
+    def run(self) -> dict[str, Any]:
+        """Provenance and seconds of the last run, where there was one."""
+        return self.store.plan()["run"]
 
     def commits(self) -> list[str]:
         """The commits under which the finished cells were computed."""
-        done = [s.manifest for _, s in self.states() if s.state == DONE]
+        done = [s.manifest for _, s in self.states if s.state == DONE]
         return sorted({str(manifest.get("commit", "none")) for manifest in done})
 
     def facts(self) -> dict[str, Any]:
         """What cells left for the report besides frames."""
-        return {k: v for _, s in self.states() if s.state == DONE for k, v in s.manifest.get("facts", {}).items()}
+        return {k: v for _, s in self.states if s.state == DONE for k, v in s.manifest.get("facts", {}).items()}
+
+
+def begin(store: Store, specification: Specification, cells: Sequence[Cell], own_classes: Sequence[str]) -> str:
+    """Writes the plan of a run before its first cell; a sentence where another study's plan was there."""
+    replaced, seconds, plan = "", 0.0, specification.model_dump()
+    try:
+        old = store.plan()
+    except StoreError:
+        old = None
+    if old is not None and old["specification"] == json.loads(to_json(plan)):
+        seconds = float(old["run"].get("seconds", 0.0))
+    elif old is not None:
+        kept = store.keep_plan()
+        replaced = (
+            f"panel and report were of another specification, kept as {kept}: they are replaced, its cells are not"
+        )
+    run = provenance() | {"seconds": seconds}
+    store.write_plan({"specification": plan, "own_classes": list(own_classes), "cells": listed(cells), "run": run})
+    return replaced
+
+
+def finish(store: Store, specification: Specification, cells: Sequence[Cell], seconds: float) -> Results:
+    """Adds the time to the plan, and writes the whole panel and the table of cells beside the cells."""
+    plan, results = store.plan(), Results(store, specification, cells)
+    plan["run"]["seconds"] = round(float(plan["run"]["seconds"]) + seconds, 1)
+    store.write_plan(plan)
+    panel, folder = results.panel(), store.folder
+    write_bytes(folder / "panel.parquet", panel.to_parquet(index=False))
+    write_bytes(folder / "panel.csv", panel.to_csv(index=False, lineterminator="\n").encode())
+    write_bytes(folder / "cells.csv", results.status().to_csv(index=False, lineterminator="\n").encode())
+    return results
+
+
+def listed(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """What a plan says of its cells."""
+    return [{"name": cell.name, "id": cell.id, **_about(cell.document)} for cell in cells]
 
 
 def _about(document: Mapping[str, Any]) -> dict[str, Any]:
-    from dcg_econ.experiments.panel import parameter, parameter_columns
-
     point = {name: parameter(value) for name, value in parameter_columns(document.get("parameters", {})).items()}
     return {"treatment": document.get("treatment", document["task"]), "parameters": point}
 

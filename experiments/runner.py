@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from dcg_econ._errors import InputError
 from dcg_econ.experiments.plan import Cell
 from dcg_econ.experiments.progress import AbstractProgress
 from dcg_econ.experiments.store import DONE, FAILED, Store, StoreError
@@ -34,15 +35,12 @@ class StoppedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run did: outcomes of the cells it did, those that were there before, and what it set aside."""
+    """What a run did: outcomes of the cells it did, how many were there before, and what it set aside or replaced."""
 
     outcomes: tuple[Outcome, ...]
     earlier: int
-    aside: tuple[str, ...]
-
-    @property
-    def failed(self) -> tuple[Outcome, ...]:
-        return tuple(outcome for outcome in self.outcomes if outcome.state == FAILED)
+    aside: tuple[str, ...] = ()
+    replaced: str = ""
 
 
 @contextmanager
@@ -70,7 +68,7 @@ def run_cells(store: Store, cells: Sequence[Cell], order: Order, progress: Abstr
     for outcome in _here(todo, order, progress) if client is None else _on_dask(todo, order, progress, client):
         outcomes.append(outcome)
         progress.cell(outcome.name, said(outcome))
-    return Ran(tuple(outcomes), len(cells) - len(todo), tuple(store.aside))
+    return Ran(tuple(outcomes), len(cells) - len(todo))
 
 
 def said(outcome: Outcome) -> str:
@@ -134,7 +132,7 @@ def _received(future: Any, cell: Cell, order: Order, client: Any) -> Outcome:
     text = f"{type(error).__name__}: {error}"
     if type(error).__name__ == "KilledWorker":
         text = f"KilledWorker: its workers died {order.retries + 1} times at this cell: give them more memory, or ask for less"
-    Store(order.folder).write_failure(cell.name, cell.id, text, order.retries + 1)
+    Store(order.folder, writing=True).write_failure(cell.name, cell.id, text, order.retries + 1)
     return Outcome(cell.name, cell.id, FAILED, error=text)
 
 
@@ -143,7 +141,7 @@ def perform_on_worker(cell: Cell, order: Order) -> Outcome:
     from distributed import get_worker
 
     worker = get_worker()
-    found = Store(order.folder).finished(cell.name, cell.id)
+    found = Store(order.folder).finished(cell.name, cell.id)  # which reads, and moves nothing
     if found.state == DONE:
         return Outcome(cell.name, cell.id, DONE, found.manifest["seconds"], found.manifest["unconverged"])
     return perform(cell, order, lambda *event: worker.log_event(STEPS_TOPIC, event))
@@ -153,6 +151,8 @@ def perform_on_worker(cell: Cell, order: Order) -> Outcome:
 def local_client(workers: int, retries: int) -> Iterator[Any]:
     """Dask workers on this machine, a process each, on the loopback interface."""
     _need_dask()
+    if workers < 1:
+        raise InputError("workers", f"{workers}", "give one or more, or none at all for this process")
     import dask
     from distributed import Client, LocalCluster
 
@@ -169,7 +169,7 @@ def local_client(workers: int, retries: int) -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # Dask opens one whatever it is told: on any free port, and here only
             silence_logs="CRITICAL",
         ) as cluster,
         Client(cluster) as client,

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from dcg_econ.experiments.program import prepare
 from dcg_econ.experiments.progress import progress_for
 from dcg_econ.experiments.results import Results, counts
-from dcg_econ.experiments.specification import Specification, load
-from dcg_econ.experiments.store import Store, StoreError, check_folder
+from dcg_econ.experiments.specification import load
+from dcg_econ.experiments.store import DONE, MISSING, Store, StoreError, check_folder
 
 
 class Where(NamedTuple):
@@ -44,60 +44,64 @@ def run_study(
         specification = specification.short()
     check_folder(folder)
     prepare()
-    from dcg_econ.experiments.report import make_report
+    from dcg_econ.experiments.report import write_study_report
     from dcg_econ.experiments.study import Study
 
     study = Study.of(specification, folder)
     with progress_for(quiet) as progress:
         ran = study.execute(progress, where.client(retries), retries, checkpoint_every)
-    for line in ran.aside:
-        _say(f"set aside {line}")
-    status = study.status()
+    for line in filter(None, [ran.replaced, *(f"set aside {line}" for line in ran.aside)]):
+        _say(line)
+    results = study.results()
+    status = results.status()
     for row in status[status["error"] != ""].itertuples():
         _say(f"  {row.cell}: {row.error}")
     for row in status[status["unconverged"] > 0].itertuples():
         _say(f"  {row.cell}: {row.warnings}")
     _say(counts(status))
-    _say(f"report: {make_report(folder)}")
-    return bool((status["status"] != "ok").any())
+    _say(f"report: {write_study_report(results)}")
+    return bool((status["status"] != DONE).any())
 
 
-def replicate_study(folder: Path, again: Path, quiet: bool) -> bool:
-    """Runs the stored study in another folder and says cell by cell whether the panel is the same; whether all are."""
+def replicate_study(folder: Path, again: Path | None, quiet: bool) -> bool:
+    """Runs the stored study in another, new folder and says cell by cell whether the frames are the same; whether all are."""
     old = Results(Store(folder))
-    specification: Specification = old.specification()
-    if folder.resolve() == again.resolve():
-        raise StoreError(f"{again} is the folder itself; name another with --out")
+    own = old.store.plan().get("own_classes", [])
+    if own:
+        raise StoreError(
+            f"the study uses classes of its own program ({', '.join(own)}): run that with another folder, and compare"
+        )
+    again = again or folder.resolve().with_name(f"{folder.resolve().name}-again")
+    if again.exists() and (not again.is_dir() or any(again.iterdir())):
+        raise StoreError(f"{again} is there already; name a new folder with --out")
     prepare()
     from dcg_econ.experiments.study import Study
 
-    study = Study.of(specification, again)
+    study = Study.of(old.specification, again)
     with progress_for(quiet) as progress:
         study.execute(progress, nullcontext())
-    lines, same = compare(old, Results(Store(again)))
+    lines, compared, same = compare(old, study.results())
     for line in lines:
         _say(line)
-    _say("the same, bit for bit" if same else "NOT the same")
+    _say(f"{compared} cells compared: " + ("the same, bit for bit" if same else "NOT the same"))
     return same
 
 
-def compare(old: Results, new: Results) -> tuple[list[str], bool]:
-    """A line for each cell that differs: where, and by how much at most; and whether none does."""
-    lines, same = [], True
-    there = {cell["name"]: (cell, status) for cell, status in new.states()}
-    for cell, status in old.states():
-        _, other = there.get(cell["name"], (None, None))
-        if status.state != "ok" or other is None or other.state != "ok":
-            state = "missing" if other is None else other.state
-            same = same and status.state == state
-            lines.append(f"{cell['name']}: {status.state} before, {state} now")
+def compare(old: Results, new: Results) -> tuple[list[str], int, bool]:
+    """A line for each cell that differs or cannot be compared, how many were compared, and whether all are the same."""
+    lines, compared = [], 0
+    there = {cell["name"]: (cell, status) for cell, status in new.states}
+    for cell, status in old.states:
+        other, now = there.get(cell["name"], (None, None))
+        if status.state != DONE or other is None or now is None or now.state != DONE:
+            lines.append(f"{cell['name']}: {status.state} before, {MISSING if now is None else now.state} now")
             continue
+        compared += 1
         first = old.store.frames(cell["id"], status.manifest)
-        second = new.store.frames(there[cell["name"]][0]["id"], other.manifest)
+        second = new.store.frames(other["id"], now.manifest)
         worst = [text for name, frame in first.items() if (text := _difference(name, frame, second.get(name)))]
-        same = same and not worst
         lines += [f"{cell['name']}: {text}" for text in worst]
-    return lines, same
+    return lines, compared, compared > 0 and not lines
 
 
 def _difference(name: str, first, second) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dcg_econ.experiments.results import Results, counts
-from dcg_econ.experiments.store import Store, StoreError
+from dcg_econ.experiments.store import DONE, Store, StoreError
 
 
 def described(name: str) -> str:
@@ -41,7 +41,7 @@ def described(name: str) -> str:
 
 def status_lines(folder: Path) -> Iterator[str]:
     """The state of every cell, and the counts. Changes nothing: a run may be at work."""
-    results = Results(Store(folder, read_only=True))
+    results = Results(Store(folder))
     status = results.status()
     for row in status.itertuples():
         detail = row.error or row.warnings
@@ -56,19 +56,31 @@ def status_lines(folder: Path) -> Iterator[str]:
     yield counts(status)
 
 
-def exported(folder: Path, to: Path, otree: bool) -> list[Path]:
-    """Writes the panel of a results folder to a file, by its suffix; the files written."""
+def exported(folder: Path, to: Path, otree: bool) -> tuple[list[Path], str]:
+    """Writes the panel of a results folder to a file, by its suffix; the files written, and what was left out."""
     from dcg_econ.analysis.export import write_csv, write_stata
 
     if to.suffix not in (".csv", ".dta") or (otree and to.suffix != ".csv"):
         raise StoreError(f"{to}: give a name that ends in .csv" + ("" if otree else " or .dta"))
     if not to.parent.is_dir():
         raise StoreError(f"{to.parent} is no folder; make it first")
-    panel = Results(Store(folder)).panel()
+    results = Results(Store(folder))
+    panel = results.panel()
+    if panel.empty:
+        raise StoreError(f"{folder} holds no finished cell: {counts(results.status())}")
     if otree:
         from dcg_econ.analysis.otree import to_otree
 
         to_otree(panel).to_csv(to, index=False, lineterminator="\n")
-        return [to]
+        return [to], incomplete(results)
     written = write_csv(panel, to) if to.suffix == ".csv" else write_stata(panel, to)
-    return [written, written.with_name(f"{written.stem}_codebook.csv")]
+    return [written, written.with_name(f"{written.stem}_codebook.csv")], incomplete(results)
+
+
+def incomplete(results: Results) -> str:
+    """What a panel or report of these results is without; nothing where all cells are whole."""
+    status = results.status()
+    if (status["status"] == DONE).all():
+        return ""
+    damaged = "".join(f"\ndamaged: {line}" for line in results.store.aside)
+    return f"not all cells are in it: {counts(status)}{damaged}"

@@ -53,12 +53,14 @@ def table_of(kind: str, settings: Sequence[str]) -> dict[str, Any]:
         if not equals or not name.strip():
             raise SpecificationError(f"--set {setting!r}: write NAME=VALUE, e.g. --set 'curvature=[1, 1, 1]'")
         try:
-            value = tomllib.loads(f"value = {text.strip()}")["value"]
-        except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+            (value,) = tomllib.loads(f"value = {text.strip()}").values()
+        except (RecursionError, ValueError):
             raise SpecificationError(
                 f"--set {setting!r}: {text.strip()!r} is no TOML value; write numbers as 0.5, lists as [1, 2], text in quotes"
             ) from None
         *path, last = name.strip().split(".")
+        if name.strip() == "kind":
+            raise SpecificationError(f"--set {setting!r}: the mechanism is {kind}; name another in its place")
         inner = table
         for part in path:
             inner = inner.get(part)  # type: ignore[assignment]

@@ -16,6 +16,25 @@ from dcg_econ.experiments.datafiles import SpecificationError, read_text, shown,
 CATALOG = Path(__file__).resolve().parent / "catalog"
 MOST_CELLS = 100_000
 ROUNDS = 100
+OUTCOMES = (
+    "efficiency",
+    "welfare",
+    "welfare_loss",
+    "welfare_loss_share",
+    "payoff",
+    "regret",
+    "bits",
+    "price",
+    "log_price",
+    "markdown",
+    "revenue",
+    "revenue_loss",
+    "quantity",
+    "buyers_payoff",
+    "fringe_payoff",
+    "seller_payoff",
+)
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(10))}
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}(\.[a-z][a-z0-9_]{0,39}){0,3}$")]
@@ -141,6 +160,9 @@ class Specification(_Strict):
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:
                 raise ValueError(f"{what}: the name `{twice[0]}` is given twice; give each its own name")
+            reserved = sorted(_RESERVED.intersection(names))
+            if reserved:
+                raise ValueError(f"{what}: Windows lets no file be called `{reserved[0]}`; choose another name")
         self._check_hypotheses()
         cells = len(self.treatments) * math.prod(len(values) for values in self.grid.values())
         if cells > MOST_CELLS:

@@ -30,12 +30,16 @@ import pandas as pd
 from dcg_econ.experiments.provenance import provenance
 
 STUDY, MANIFEST, FORMAT = "study.json", "manifest.json", 1
+FIELDS = {"files": dict, "warnings": list, "facts": dict, "sessions": int, "unconverged": int, "seconds": int | float}
 DONE, FAILED, MISSING = "ok", "failed", "missing"
 _LEFTOVER = ".new-"
 
 
 class StoreError(ValueError):
     """A results folder that cannot be written or read, with the remedy."""
+
+
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError)  # of what is read from a file
 
 
 class WriteError(StoreError):
@@ -59,9 +63,9 @@ class Status:
 class Store:
     """The folder of one study's results; see the head of this file."""
 
-    def __init__(self, folder: str | Path, read_only: bool = False):
+    def __init__(self, folder: str | Path, writing: bool = False):
         self.folder = Path(folder)
-        self.read_only = read_only
+        self.writing = writing
         self.aside: list[str] = []
 
     def prepare(self) -> None:
@@ -69,13 +73,14 @@ class Store:
 
         For who holds the lock: another run's half-written files would go too.
         """
-        for part in ("cells", "failed", "checkpoints"):
+        for part in ("cells", "failed", "checkpoints", "aside", "figures", "tables"):
             path = self.folder / part
             if path.is_symlink() or (path.exists() and not path.is_dir()):
                 raise StoreError(
                     f"{path} is a link or a file, not a folder of results; remove it or choose another --out"
                 )
-            path.mkdir(parents=True, exist_ok=True)
+        for part in ("cells", "failed", "checkpoints"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
         for leftover in (self.folder / "cells").glob(f"{_LEFTOVER}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         for leftover in self.folder.rglob(f"{_LEFTOVER}*"):
@@ -86,8 +91,15 @@ class Store:
         return self.folder / "checkpoints" / f"{cell_id}.eqx"
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
-        """Keeps the specification and the list of cells; an earlier plan with other content is kept beside it."""
-        write_text(self.folder / STUDY, to_json({"format": FORMAT} | dict(plan)))
+        """Keeps the specification and the list of cells."""
+        write_text(self.folder / STUDY, to_json(dict(plan) | {"format": FORMAT}))
+
+    def keep_plan(self) -> str:
+        """Gives the plan that is there another name, and says which."""
+        path = self.folder / STUDY
+        name = f"study-{_sha256(path)[:8]}.json"
+        os.replace(path, path.with_name(name))
+        return name
 
     def plan(self) -> dict[str, Any]:
         """The specification and cells of the last run."""
@@ -101,8 +113,12 @@ class Store:
                     f"{path} was written by a newer dcg_econ (format {plan['format']}); update the package"
                 )
             _check_names(cell["id"] for cell in plan["cells"])
+            shapes: list[tuple[Any, type]] = [(plan["specification"], dict), (plan["run"], dict)]
+            for cell in plan["cells"]:
+                shapes += [(cell["name"], str), (cell["treatment"], str), (cell["parameters"], dict)]
+            _check_shapes(shapes)
             return plan
-        except (ValueError, KeyError, TypeError) as error:
+        except DAMAGE as error:
             if isinstance(error, StoreError):
                 raise
             raise StoreError(
@@ -123,8 +139,9 @@ class Store:
                 if failure.is_symlink():
                     raise ValueError("a link")
                 found = json.loads(failure.read_text(encoding="utf-8"))
-                return Status(name, FAILED, dict(found))
-            except (ValueError, TypeError, OSError) as error:
+                _check_shapes([(found, dict), (found["error"], str)])
+                return Status(name, FAILED, found)
+            except DAMAGE as error:
                 self.set_aside(failure, f"not a record of a failure ({error})")
         return Status(name, MISSING)
 
@@ -173,9 +190,9 @@ class Store:
     def set_aside(self, path: Path, why: str) -> None:
         """Moves something damaged out of the way, and remembers it for the run's last words.
 
-        A store that is read only leaves it where it is.
+        A store that is only read leaves it where it is.
         """
-        if self.read_only:
+        if not self.writing:
             self.aside.append(f"{path.relative_to(self.folder)}: {why}")
             return
         home = self.folder / "aside"
@@ -194,7 +211,12 @@ def _verified(folder: Path, cell_id: str) -> dict[str, Any] | str:
         files = manifest["files"]
         if manifest["id"] != cell_id:
             return f"its manifest belongs to {str(manifest['id'])[:100]}"
+        if manifest["format"] > FORMAT:
+            return f"it was written by a newer dcg_econ (format {manifest['format']})"
+        _check_shapes([(manifest[key], kind) for key, kind in FIELDS.items()])
         _check_names(files)
+        if not files:
+            return "it holds no frame"
         for name, expected in files.items():
             data = folder / f"{name}.parquet"
             if data.is_symlink() or not data.is_file():
@@ -202,8 +224,14 @@ def _verified(folder: Path, cell_id: str) -> dict[str, Any] | str:
             if _sha256(data) != expected["sha256"]:
                 return f"{name}.parquet is not as it was written"
         return manifest
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+    except DAMAGE as error:
         return f"its manifest is damaged ({type(error).__name__}: {str(error)[:100]})"
+
+
+def _check_shapes(shapes: Iterable[tuple[Any, Any]]) -> None:
+    for value, kind in shapes:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ValueError(f"{str(value)[:50]!r} where a {getattr(kind, '__name__', 'number')} belongs")
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ from typing import Any
 import jax
 import pandas as pd
 
+from dcg_econ._errors import InputError
 from dcg_econ.agents.strategies import AbstractStrategy
-from dcg_econ.experiments.codec import NO_CLASSES, Classes, describe, kind_of
+from dcg_econ.experiments.codec import NO_CLASSES, Classes, describe, is_own, kind_of
 from dcg_econ.experiments.plan import Cell, cells_of
 from dcg_econ.experiments.progress import AbstractProgress, progress_for
-from dcg_econ.experiments.results import Results
+from dcg_econ.experiments.results import Results, begin, finish
 from dcg_econ.experiments.runner import Ran, local_client, locked, remote_client, run_cells
-from dcg_econ.experiments.specification import Specification, SpecificationError, load, validate
-from dcg_econ.experiments.store import Store, check_folder
+from dcg_econ.experiments.specification import ROUNDS, Specification, SpecificationError, load, validate
+from dcg_econ.experiments.store import Store, StoreError, check_folder
 from dcg_econ.experiments.work import Order
 from dcg_econ.learning import AbstractEstimator, AbstractObjective, Pathwise, Selfish, Silence
 from dcg_econ.learning.episode import AbstractProtocol
@@ -59,14 +61,14 @@ class Study:
         mechanism: Any,
         treatments: Any,
         *,
-        sessions: int = 20,
-        rounds: int = 100,
-        seed: int = 0,
+        sessions: Any = 20,
+        rounds: Any = ROUNDS,
+        seed: Any = 0,
         title: str | None = None,
         question: str = "",
-        grid: Mapping[str, Any] | None = None,
-        outcomes: tuple[str, ...] | list[str] = ("efficiency", "regret"),
-        hypotheses: list[dict[str, Any]] | tuple[dict[str, Any], ...] = (),
+        grid: Any = None,
+        outcomes: Any = ("efficiency", "regret"),
+        hypotheses: Any = (),
         regret_tolerance: float | None = None,
         precision: str = "float64",
         folder: str | Path | None = None,
@@ -76,6 +78,8 @@ class Study:
             raise SpecificationError(
                 f"mechanism: got {type(mechanism).__name__}; give a mechanism, e.g. CurveMarket(...)"
             )
+        if grid is not None and not isinstance(grid, Mapping):
+            raise SpecificationError("grid: give a dict from a parameter to a list of values")
         if not isinstance(treatments, Mapping):
             raise SpecificationError(
                 "treatments: give a dict from a name to a treatment, e.g. {'nash': dcg.Treatment('nash')}"
@@ -87,14 +91,14 @@ class Study:
             "question": question,
             "mechanism": _described(mechanism, "mechanism", classes),
             "treatments": [_treatment(key, value, classes) for key, value in treatments.items()],
-            "sessions": sessions,
-            "rounds": rounds,
-            "seed": seed,
+            "sessions": _whole(sessions),
+            "rounds": _whole(rounds),
+            "seed": _whole(seed),
             "precision": precision,
             "training": training,
-            "grid": {key: describe(list(values)) for key, values in (grid or {}).items()},
-            "outcomes": list(outcomes),
-            "hypotheses": [dict(hypothesis) for hypothesis in hypotheses],
+            "grid": {key: _listed(values, f"grid.{key}", classes) for key, values in (grid or {}).items()},
+            "outcomes": [outcomes] if isinstance(outcomes, str) else list(outcomes),
+            "hypotheses": [dict(h) if isinstance(h, Mapping) else h for h in hypotheses],
         }
         if regret_tolerance is not None:
             tree["tolerances"] = {"regret": regret_tolerance}
@@ -138,9 +142,13 @@ class Study:
         `checkpoint_every`: seconds between checkpoints of a long training.
         """
         self.folder = Path(folder) if folder is not None else self.folder
-        if client is None and workers:
+        if sum(x is not None for x in (workers, scheduler, scheduler_file, client)) > 1:
+            raise InputError(
+                "workers", "and a scheduler or a client", "give one of workers, scheduler, scheduler_file, client"
+            )
+        if workers is not None:
             source: Any = local_client(workers, retries)
-        elif client is None and (scheduler or scheduler_file):
+        elif scheduler is not None or scheduler_file is not None:
             source = remote_client(scheduler, Path(scheduler_file) if scheduler_file else None)
         else:
             source = nullcontext(client)
@@ -150,33 +158,53 @@ class Study:
 
     def execute(self, progress: AbstractProgress, client: Any, retries: int = 1, checkpoint_every: float = 30.0) -> Ran:
         """`run` without its choices: `client` is a context manager of a Dask client, or of None for this process."""
-        store = Store(self.folder)
+        if retries < 0:
+            raise InputError("retries", f"{retries}", "give zero or more")
+        store = Store(self.folder, writing=True)
         check_folder(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(store):
             store.prepare()
-            results = Results(store)
             start = time.perf_counter()
-            results.begin(self.specification, self.cells)
+            replaced = begin(store, self.specification, self.cells, sorted(self.classes))
             order = Order(str(self.folder.resolve()), retries, checkpoint_every, self.classes)
             with client as connected:
+                if connected is not None:
+                    self._check_importable()
                 ran = run_cells(store, self.cells, order, progress, connected)
-            results.finish(time.perf_counter() - start)
-        return ran
+            finish(store, self.specification, self.cells, time.perf_counter() - start)
+        return replace(ran, aside=tuple(store.aside), replaced=replaced)
+
+    def _check_importable(self) -> None:
+        """Workers import the classes of a program; those of the script itself they cannot."""
+        for cls in self.classes.values():
+            if cls.__module__ == "__main__":
+                raise InputError(
+                    "workers",
+                    f"{cls.__name__} is defined in the script itself",
+                    "move it to a module, which workers can import",
+                )
+
+    def results(self) -> Results:
+        """This study's cells in its folder, whatever else lies there."""
+        return Results(Store(self.folder), self.specification, self.cells)
 
     def panel(self) -> pd.DataFrame:
-        """One row per session x round x participant of all finished cells."""
-        return Results(Store(self.folder)).panel()
+        """One row per session x round x participant of all finished cells; raises `StoreError` where there is none."""
+        panel = self.results().panel()
+        if panel.empty:
+            raise StoreError(f"{self.folder} holds no finished cell of this study: run it, or see status() for errors")
+        return panel
 
     def status(self) -> pd.DataFrame:
         """One row per cell: its state, sessions, how many did not converge, seconds, warnings, error."""
-        return Results(Store(self.folder), self.cells).status()
+        return self.results().status()
 
     def report(self, path: str | Path | None = None) -> Path:
         """Writes the report: report.html with figures/ and tables/ in the folder, or the page alone to `path`."""
-        from dcg_econ.experiments.report import make_report
+        from dcg_econ.experiments.report import write_study_report
 
-        return make_report(self.folder, None if path is None else Path(path))
+        return write_study_report(self.results(), None if path is None else Path(path))
 
     def __repr__(self) -> str:
         s = self.specification
@@ -195,6 +223,17 @@ class Study:
             f"{escape(state)}</p><table><tr><th>treatment</th><th>conduct</th><th>protocol</th></tr>{rows}</table>"
             + (f"<ul>{grid}</ul>" if grid else "")
         )
+
+
+def _whole(value: Any) -> Any:
+    """A whole number of any library as Python's; what is none is left to the specification to refuse."""
+    return value if isinstance(value, bool) or not hasattr(value, "__index__") else operator.index(value)
+
+
+def _listed(values: Any, where: str, classes: dict[str, type]) -> list[Any]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise SpecificationError(f"{where}: got {values!r}; give a list of values")
+    return [_described(value, f"{where}[{i}]", classes) for i, value in enumerate(values)]
 
 
 def _treatment(name: str, value: Any, classes: dict[str, type]) -> dict[str, Any]:
@@ -228,10 +267,10 @@ def _described(value: Any, where: str, classes: dict[str, type]) -> Any:
     ):
         _remember(node, classes)
     _remember(value, classes)
-    return describe(value, where, spell_out=True)
+    return describe(value, where, spell_out=True, inside=where.startswith("grid."))
 
 
 def _remember(value: Any, classes: dict[str, type]) -> None:
     cls = type(value)
-    if hasattr(cls, "__dataclass_fields__") and not cls.__module__.startswith("dcg_econ."):
+    if hasattr(cls, "__dataclass_fields__") and not is_own(cls):
         classes[kind_of(cls)] = cls

@@ -50,7 +50,7 @@ class Order:
 
 def perform(cell: Cell, order: Order, steps: Steps | None = None) -> Outcome:
     """Computes a cell and keeps it, or its error; raises only `WriteError`, when nothing can be kept."""
-    store = Store(order.folder)
+    store = Store(order.folder, writing=True)
     checkpoint = Checkpoint(store.checkpoint(cell.id), tag=cell.id, every=order.checkpoint_every)
     hooks = Hooks(
         progress=None if steps is None else lambda done, total, text: steps(cell.name, done, total, text),

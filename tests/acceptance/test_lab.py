@@ -6,10 +6,12 @@ import sys
 import time
 from contextlib import nullcontext
 
+import jax.numpy as jnp
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import dcg_econ as dcg
 from dcg_econ.experiments import SpecificationError
 from dcg_econ.experiments.cell import run_cell
 from dcg_econ.experiments.plan import cells_of
@@ -17,7 +19,9 @@ from dcg_econ.experiments.progress import Quiet
 from dcg_econ.experiments.runner import local_client
 from dcg_econ.experiments.specification import parse
 from dcg_econ.experiments.study import Study
+from dcg_econ.mechanisms import QuantityMarket
 from tests.experiments.malformed import perhaps_bad, surely_bad
+from tests.experiments.own_classes import Envious
 from tests.experiments.processes import LONG, assert_same, environment, panel_of
 
 TRIED = {"surely": 0, "perhaps": 0, "valid": 0}
@@ -106,6 +110,13 @@ def test_a_thousand_small_cells(tmp_path, workers):
     assert len(study.panel()) == 1000 * 2 * 10 * 4 and busy < OVERHEAD
     if workers:
         assert max(clock.memory[-1]) < GROWTH * max(clock.memory[0])
+
+
+def test_workers_import_the_classes_of_a_module(tmp_path):
+    arguments = {"sessions": 2, "rounds": 2, "steps": 2, "batch": 2, "width": 2, "records": 1}
+    treatments = {"envious": dcg.Treatment(objective=Envious(0.2))}
+    studies = [dcg.Study(QuantityMarket(jnp.ones(2)), treatments, folder=tmp_path / f, **arguments) for f in "ab"]
+    assert_same(studies[0].run(workers=1, quiet=True), studies[1].run(quiet=True))
 
 
 def test_a_study_on_the_tasks_of_a_slurm_job(tmp_path, request):

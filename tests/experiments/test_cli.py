@@ -1,4 +1,7 @@
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +152,64 @@ def test_a_replication_is_the_same_or_fails(folder, tmp_path):
     assert call("replicate", str(folder), "--out", str(folder)).exit_code == 2
 
 
+def test_a_replication_needs_a_new_folder_and_something_to_compare(folder, tmp_path, monkeypatch):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "x").write_text("x")
+    result = call("replicate", str(folder), "--out", str(tmp_path / "taken"))
+    assert result.exit_code == 2 and "is there already" in result.stderr
+    empty = tmp_path / "empty"
+    shutil.copytree(folder, empty)
+    shutil.rmtree(empty / "cells")
+    monkeypatch.chdir(empty)
+    result = call("replicate", ".", "--quiet")
+    assert result.exit_code == 1 and "0 cells compared: NOT the same" in result.stdout
+
+
+def test_damage_is_told_and_left_where_it_is_by_who_only_reads(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "out")
+    cell = min((tmp_path / "out" / "cells").iterdir())
+    (cell / "panel.parquet").write_bytes(b"x")
+    for command in (
+        ["report", str(tmp_path / "out")],
+        ["export", str(tmp_path / "out"), "--to", str(tmp_path / "x.csv")],
+    ):
+        result = call(*command)
+        assert result.exit_code == 0 and "3 done, 0 failed, 1 missing" in result.stderr and cell.name in result.stderr
+    assert cell.is_dir() and "damaged" in call("status", str(tmp_path / "out")).stdout
+
+
+def test_a_folder_may_be_a_link(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
+    result = call("run", str(folder.parent / "small.toml"), "--out", str(tmp_path / "out"), "--quiet")
+    assert result.exit_code == 0 and (tmp_path / "elsewhere" / "report.html").is_file()
+
+
+def test_another_study_in_the_same_folder_is_told(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "out")
+    seconds = json.loads((tmp_path / "out" / "study.json").read_text())["run"]["seconds"]
+    (tmp_path / "other.toml").write_text(SMALL.replace('"half"', '"shaded"'))
+    assert call("run", str(folder.parent / "small.toml"), "--out", str(tmp_path / "out"), "--quiet").exit_code == 0
+    kept = json.loads((tmp_path / "out" / "study.json").read_text())["run"]["seconds"]
+    assert kept >= seconds  # of all runs together
+    result = call("run", "other.toml", "--out", str(tmp_path / "out"), "--quiet")
+    assert result.exit_code == 0 and "were of another specification, kept as study-" in result.stdout
+    assert len(list((tmp_path / "out").glob("study-*.json"))) == 1
+    assert "2 cells of earlier specifications" in call("status", str(tmp_path / "out")).stdout
+
+
+@pytest.mark.parametrize("out", ["/dev/null/x", "/proc/x"])
+def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(folder, out):
+    result = call("run", str(folder.parent / "small.toml"), "--out", out, "--quiet")
+    assert result.exit_code in (2, 4) and out[:5] in result.stderr and "Traceback" not in result.output
+
+
+def test_a_notice_of_the_batch_system_is_heeded(folder, monkeypatch):
+    monkeypatch.setattr("dcg_econ.experiments.running.run_study", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    result = call("run", str(folder.parent / "small.toml"))
+    assert result.exit_code == 143 and "the same command goes on" in result.stderr
+
+
 KEYS = "mechanism parameters strategies payoffs welfare first_best efficiency regret residual converged selection sensitivities"
 
 
@@ -180,6 +241,8 @@ def test_solve_in_words_takes_tables():
         (["curve_market", "--set", "curvatur=[1, 1]"], 2, "did you mean `curvature`"),
         (["curve_market", "--set", "curvature"], 2, "write NAME=VALUE"),
         (["curve_market", "--set", "curvature=one"], 2, "is no TOML value"),
+        (["curve_market", "--set", "curvature=[1, 1]\nx = 3"], 2, "is no TOML value"),
+        (["curve_market", "--set", 'kind="quantity_market"'], 2, "the mechanism is curve_market"),
         (["curve_market", "--set", "curvature=[1, -1, 1]"], 2, "give numbers above zero"),
         (["curve_market", "--set", "curvature=[1, 1, 1]", "--set", "values.low=0"], 2, "set values first"),
         (["curve_market", "--set", "curvature=[1, 1]"], 1, "no equilibrium with trade exists for two traders"),

@@ -68,7 +68,6 @@ def test_cells_in_another_order(tmp_path, whole):
     study.cells.reverse()
     study.execute(Quiet(), nullcontext())
     study.cells = plan
-    Results(Store(study.folder)).begin(study.specification, plan)
     assert_same(study.panel(), whole[0])
 
 
@@ -135,15 +134,15 @@ def test_a_manifest_says_where_numbers_come_from(whole):
 def test_a_comparison_finds_one_digit(tmp_path, whole):
     shutil.copytree(whole[1], tmp_path / "out")
     store = Store(tmp_path / "out")
-    assert compare(Results(Store(whole[1])), Results(store)) == ([], True)
+    assert compare(Results(Store(whole[1])), Results(store)) == ([], 4, True)
     cell = study_in(store.folder).cells[0]
     status = store.finished(cell.name, cell.id)
     frames = store.frames(cell.id, status.manifest)
     frames["panel"].loc[3, "payoff"] *= 1 + 1e-12
     shutil.rmtree(store.folder / "cells" / cell.id)
     store.write_cell(cell.id, frames, {k: v for k, v in status.manifest.items() if k not in ("files", "id", "format")})
-    lines, same = compare(Results(Store(whole[1])), Results(store))
-    assert not same and len(lines) == 1 and cell.name in lines[0] and "`payoff`" in lines[0]
+    lines, compared, same = compare(Results(Store(whole[1])), Results(store))
+    assert compared == 4 and not same and len(lines) == 1 and cell.name in lines[0] and "`payoff`" in lines[0]
 
 
 def test_a_study_of_another_commit_and_version_is_reported(tmp_path, whole):

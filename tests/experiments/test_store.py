@@ -15,11 +15,12 @@ from dcg_econ.experiments.store import FAILED, MANIFEST, MISSING, Store, StoreEr
 FRAME = pd.DataFrame({"session": [0, 1], "price": [0.5, 0.25]})
 FRAME.attrs["variable_labels"] = {"price": "Price, $/lb"}
 ID = "nash-0123456789abcdef"
+TOLD = {"warnings": [], "facts": {}, "sessions": 2, "unconverged": 0, "seconds": 0.5}
 
 
 @pytest.fixture
 def store(tmp_path):
-    store = Store(tmp_path / "out")
+    store = Store(tmp_path / "out", writing=True)
     store.folder.mkdir()
     store.prepare()
     return store
@@ -34,7 +35,7 @@ def cell_of(store):
 
 
 def test_a_cell_is_read_back_as_it_was_written(store):
-    store.write_cell(ID, {"panel": FRAME}, {"name": "nash", "sessions": 2})
+    store.write_cell(ID, {"panel": FRAME}, TOLD)
     status = store.finished("nash", ID)
     assert status.state == "ok" and status.manifest["sessions"] == 2 and listing(store.folder / "cells") == [ID]
     frame = store.frames(ID, status.manifest)["panel"]
@@ -95,7 +96,37 @@ def traversal(store):
     path.write_text(json.dumps(manifest))
 
 
+def rewritten(store, **changes):
+    path = cell_of(store) / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def nested(store):
+    (cell_of(store) / MANIFEST).write_text("[" * 100_000)
+
+
+def warnings_of_no_kind(store):
+    rewritten(store, warnings=5)
+
+
+def sessions_in_words(store):
+    rewritten(store, sessions="many")
+
+
+def no_frames_at_all(store):
+    rewritten(store, files={})
+
+
+def of_the_future(store):
+    rewritten(store, format=99)
+
+
 DAMAGE = [
+    nested,
+    warnings_of_no_kind,
+    sessions_in_words,
+    no_frames_at_all,
+    of_the_future,
     truncate,
     half_a_manifest,
     no_manifest,
@@ -111,14 +142,14 @@ DAMAGE = [
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda f: f.__name__)
 def test_damage_is_set_aside_and_said(store, damage):
-    store.write_cell(ID, {"panel": FRAME}, {"name": "nash"})
+    store.write_cell(ID, {"panel": FRAME}, TOLD)
     damage(store)
-    looking = Store(store.folder, read_only=True)
+    looking = Store(store.folder)
     assert looking.finished("nash", ID).state == MISSING and len(looking.aside) == 1
     assert store.finished("nash", ID).state == MISSING
     assert len(store.aside) == 1 and ID in store.aside[0] and "moved to aside/" in store.aside[0]
     assert listing(store.folder / "cells") == [] and len(listing(store.folder / "aside")) == 1
-    store.write_cell(ID, {"panel": FRAME}, {"name": "nash"})
+    store.write_cell(ID, {"panel": FRAME}, TOLD)
     assert store.finished("nash", ID).state == "ok"
 
 
@@ -130,7 +161,7 @@ def test_a_failure_is_kept_and_goes_with_success(store):
     status = store.finished("nash", ID)
     assert status.state == FAILED and status.manifest["error"] == "RuntimeError: no luck at all"
     assert "test_store" in status.manifest["traceback"] and status.manifest["attempts"] == 2
-    store.write_cell(ID, {"panel": FRAME}, {"name": "nash"})
+    store.write_cell(ID, {"panel": FRAME}, TOLD)
     assert store.finished("nash", ID).state == "ok" and listing(store.folder / "failed") == []
 
 
@@ -154,8 +185,8 @@ def test_what_cannot_be_written_leaves_nothing_behind(store, monkeypatch, code):
 
 
 def test_who_comes_second_keeps_the_first(store):
-    store.write_cell(ID, {"panel": FRAME}, {"by": "first"})
-    store.write_cell(ID, {"panel": FRAME}, {"by": "second"})
+    store.write_cell(ID, {"panel": FRAME}, TOLD | {"by": "first"})
+    store.write_cell(ID, {"panel": FRAME}, TOLD | {"by": "second"})
     assert store.finished("nash", ID).manifest["by"] == "first" and listing(store.folder / "cells") == [ID]
 
 
@@ -178,7 +209,7 @@ def test_foreign_folders_are_left_alone(tmp_path):
         Store(tmp_path / "nothing").plan()
 
 
-@pytest.mark.parametrize("part", ["cells", "failed", "checkpoints"])
+@pytest.mark.parametrize("part", ["cells", "failed", "checkpoints", "aside", "figures", "tables"])
 def test_a_folder_that_leads_elsewhere_is_refused(tmp_path, part):
     (tmp_path / "out").mkdir()
     (tmp_path / "elsewhere").mkdir()
@@ -187,7 +218,17 @@ def test_a_folder_that_leads_elsewhere_is_refused(tmp_path, part):
         Store(tmp_path / "out").prepare()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 1, "cells": [{"id": "../../x"}]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"format": 1}',
+        *(f'{{"format": 1, "cells": [{{"id": "{i}"}}]}}' for i in ("x", "../x")),
+    ],
+)
 def test_a_damaged_plan_says_what_to_do(store, text):
     (store.folder / "study.json").write_text(text)
     with pytest.raises(StoreError, match=r"is damaged.*dcg-econ run"):
