@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -19,10 +20,10 @@ from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.experiments.codec import NO_CLASSES, Classes, describe, is_own, kind_of
 from dcg_econ.experiments.plan import Cell, cells_of
 from dcg_econ.experiments.progress import AbstractProgress, progress_for
-from dcg_econ.experiments.results import Results, begin, finish
+from dcg_econ.experiments.results import Results, begin, counts, finish
 from dcg_econ.experiments.runner import Ran, local_client, locked, remote_client, run_cells
 from dcg_econ.experiments.specification import ROUNDS, Specification, SpecificationError, load, validate
-from dcg_econ.experiments.store import Store, StoreError, check_folder
+from dcg_econ.experiments.store import DONE, Store, StoreError, check_folder
 from dcg_econ.experiments.work import Order
 from dcg_econ.learning import AbstractEstimator, AbstractObjective, Pathwise, Selfish, Silence
 from dcg_econ.learning.episode import AbstractProtocol
@@ -154,6 +155,9 @@ class Study:
             source = nullcontext(client)
         with progress_for(quiet) as progress:
             self.execute(progress, source, retries, checkpoint_every)
+        results = self.results()
+        if (results.status()["status"] != DONE).any():
+            warnings.warn(f"{counts(results.status())}: see status()", stacklevel=2)
         return self.panel()
 
     def execute(self, progress: AbstractProgress, client: Any, retries: int = 1, checkpoint_every: float = 30.0) -> Ran:

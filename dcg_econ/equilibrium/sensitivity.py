@@ -50,6 +50,9 @@ class Sensitivity(eqx.Module):
         scalar = np.ndim(self.value) == 0
         return frame.astype(float) if scalar else frame
 
+    def _repr_html_(self) -> str:
+        return self.to_frame().to_html()
+
 
 def sensitivity(mechanism: AbstractMechanism, quantity: Callable[[Equilibrium], Array], **settings: Any) -> Sensitivity:
     """The derivative of `quantity(equilibrium)` in every parameter of the mechanism, by implicit differentiation.

@@ -73,6 +73,10 @@ class Run(eqx.Module):
         index = {"session": np.repeat(np.arange(sessions), records), "step": np.tile(np.asarray(self.steps), sessions)}
         return pd.DataFrame(index | columns)
 
+    def _repr_html_(self) -> str:
+        frame = self.to_frame()
+        return frame[frame["step"] == int(self.steps[-1])].to_html(index=False)
+
 
 def train(
     mechanism: AbstractMechanism,

@@ -22,7 +22,7 @@ from dcg_econ.experiments.study import Study
 from dcg_econ.mechanisms import QuantityMarket
 from tests.experiments.malformed import perhaps_bad, surely_bad
 from tests.experiments.own_classes import Envious
-from tests.experiments.processes import LONG, assert_same, environment, panel_of
+from tests.experiments.processes import LONG, STUDY, assert_same, call, environment, finished, panel_of
 
 TRIED = {"surely": 0, "perhaps": 0, "valid": 0}
 
@@ -73,6 +73,7 @@ outside_slope = {[round(0.01 * (i + 1), 2) for i in range(1000)]}
 name = "nash"
 conduct = "nash"
 """
+QUICK = STUDY.format(steps=100, records=1)
 OVERHEAD = 0.050  # seconds a cell
 GROWTH = 1.05  # of a worker's memory, from the hundredth cell to the last
 
@@ -141,3 +142,26 @@ def test_a_study_on_the_tasks_of_a_slurm_job(tmp_path, request):
     whole = Study.of(parse(LONG), tmp_path / "whole").run(quiet=True)
     assert_same(panel_of(out), whole)
     assert not list(tmp_path.glob(".*scheduler*"))
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_full_disk(tmp_path, request):
+    compiled = request.config.cache.mkdir("jax-processes")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        study = tmp_path / "study.toml"
+        study.write_text(QUICK, encoding="utf-8")
+        arguments = ("run", study, "--out", disk / "out", "--quiet")
+        code, _, err = call(*arguments, cwd=tmp_path, cache=compiled)
+        assert code == 4 and "No space left on device" in err and "make room" in err and "Traceback" not in err
+        kept = finished(disk / "out")
+        assert kept and not [p for p in disk.rglob("*") if p.name.startswith(".new-")]
+        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        code, said, _ = call(*arguments, cwd=tmp_path, cache=compiled)
+        assert code == 0 and "4 cells: 4 done" in said and kept.items() <= finished(disk / "out").items()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

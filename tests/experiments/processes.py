@@ -19,13 +19,12 @@ sessions = 2
 rounds = 4
 seed = 3
 [mechanism]
-kind = "curve_market"
+kind = "quantity_market"
 curvature = [1, 1, 1]
 outside_slope = 0.5
 [training]
 steps = {steps}
 batch = 8
-knots = 4
 width = 4
 records = {records}
 [grid]
@@ -36,14 +35,14 @@ conduct = "nash"
 [[treatments]]
 name = "learned"
 """
-LONG = STUDY.format(steps=4000, records=40)
+LONG = STUDY.format(steps=8000, records=80)
 
 
 def command(*arguments):
     return [sys.executable, "-m", "dcg_econ.experiments.cli", *map(str, arguments)]
 
 
-def start(*arguments, cwd, cache, **options):
+def start(*arguments, cwd, cache):
     """A process of the command line; `cache` keeps what JAX compiles."""
     return subprocess.Popen(
         command(*arguments),
@@ -52,13 +51,12 @@ def start(*arguments, cwd, cache, **options):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        **options,
     )
 
 
-def call(*arguments, cwd, cache, **options):
+def call(*arguments, cwd, cache):
     """Runs a command to its end: (exit code, standard output, standard error)."""
-    process = start(*arguments, cwd=cwd, cache=cache, **options)
+    process = start(*arguments, cwd=cwd, cache=cache)
     out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 

@@ -2,6 +2,7 @@
 
 import inspect
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -10,7 +11,7 @@ from dcg_econ._errors import InputError
 from dcg_econ.experiments import SpecificationError
 from dcg_econ.experiments.running import replicate_study
 from dcg_econ.experiments.store import StoreError
-from dcg_econ.mechanisms import QuantityMarket
+from dcg_econ.mechanisms import CurveMarket, QuantityMarket
 from tests.experiments.own_classes import Envious, Joint
 
 
@@ -90,3 +91,26 @@ def test_priors_in_a_grid_are_told_apart():
 
 def test_numbers_of_other_libraries_are_numbers():
     assert study(dcg.Selfish(), sessions=jnp.asarray(2)).specification.sessions == 2
+
+
+def test_failed_cells_are_told_to_who_runs_a_study_from_python(tmp_path):
+    ours = dcg.Study(
+        CurveMarket(jnp.ones(2)),
+        {"nash": "nash", "fixed": dcg.ProportionalDemand(0.5)},
+        sessions=2,
+        rounds=2,
+        folder=tmp_path / "o",
+    )
+    with pytest.warns(UserWarning, match=r"2 cells: 1 done, 1 failed; .* see status\(\)"):
+        panel = ours.run(quiet=True)
+    assert set(panel["treatment"]) == {"fixed"} and panel["nash_welfare"].isna().all()
+    assert "EquilibriumError" in ours.status().set_index("cell").loc["nash", "error"]
+
+
+def test_results_show_themselves_in_a_notebook():
+    market = QuantityMarket(jnp.ones(2))
+    run = dcg.train(
+        market, lambda k: dcg.Shared(dcg.QuantityAgent(key=k, width=2)), steps=2, batch=2, key=jax.random.key(0)
+    )
+    for shown in (dcg.solve(market), dcg.sensitivity(market, lambda eq: eq.efficiency), run, study(dcg.Selfish())):
+        assert shown._repr_html_().count("<table") >= 1

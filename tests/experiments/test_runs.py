@@ -127,7 +127,7 @@ def test_panel_and_status_of_a_study(whole):
 def test_a_manifest_says_where_numbers_come_from(whole):
     manifest = json.loads(next((whole[1] / "cells").glob("learned*/manifest.json")).read_text())
     assert manifest["versions"]["jax"] and manifest["commit"] and manifest["hardware"]["machine"]
-    assert manifest["document"]["training"]["steps"] == 4000 and manifest["seconds"] > 0 and manifest["begun"]
+    assert manifest["document"]["training"]["steps"] == 8000 and manifest["seconds"] > 0 and manifest["begun"]
     assert manifest["unconverged"] == 2 and "regret above" in manifest["warnings"][0]
 
 
@@ -201,7 +201,7 @@ def test_sessions_are_sharded_over_devices(tmp_path, study_file, compiled, whole
     env = environment(compiled) | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_ENABLE_X64": "1"}
     done = subprocess.run([sys.executable, "-c", SHARDED, study_file, out], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    # One session a device is other code than two in one loop: sums in another order, over 4000 steps of learning.
+    # One session a device is other code than two in one loop: sums in another order, over 8000 steps of learning.
     pd.testing.assert_frame_equal(panel_of(out), whole[0], rtol=SHARDED_RTOL, atol=1e-9)
 
 
