@@ -272,7 +272,7 @@ def _find(name: str | Path) -> Path:
 def fault(error: Any, model: type[BaseModel], prefix: str = "") -> str:
     """One fault in words: where, what, and what to do."""
     loc = error["loc"]
-    where = prefix + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in _shown_loc(loc))
+    where = prefix + "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in _shown_loc(loc))
     where = where.lstrip(".") or "specification"
     match error["type"]:
         case "extra_forbidden":
@@ -286,6 +286,12 @@ def fault(error: Any, model: type[BaseModel], prefix: str = "") -> str:
             return text if where == "specification" else f"{where}: {text}"
         case _:
             return f"{where}: got {shown(error['input'])}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _key(part: Any) -> str:
+    """A key as it stands, or quoted where it is no name."""
+    text = str(part)
+    return text if all(name.isidentifier() for name in text.split(".")) else shown(text)
 
 
 def _shown_loc(loc: tuple) -> list:
