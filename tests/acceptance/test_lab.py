@@ -38,24 +38,24 @@ def judged(text):
 
 @settings(max_examples=7000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(surely_bad())
-def test_malformed_specifications_are_refused(text):
+def refuse_malformed(text):
     TRIED["surely"] += 1
     assert judged(text)
 
 
-@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(perhaps_bad())
-def test_any_text_is_judged(text):
+def judge_any_text(text):
     TRIED["perhaps"] += 1
     TRIED["valid"] += not judged(text)
 
 
 def test_ten_thousand_were_tried(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    test_malformed_specifications_are_refused()
-    test_any_text_is_judged()
+    refuse_malformed()
+    judge_any_text()
     print("\nspecifications", TRIED)
-    assert TRIED["surely"] + TRIED["perhaps"] >= 10_000 and not os.listdir(tmp_path)
+    assert TRIED["surely"] + TRIED["perhaps"] - TRIED["valid"] >= 10_000 and not os.listdir(tmp_path)
 
 
 THOUSAND = f"""

@@ -130,7 +130,7 @@ def perhaps_bad(draw):
     if draw(st.booleans()):
         for _ in range(draw(st.integers(1, 3))):
             place = _at(tree, draw(st.sampled_from([p for p in TABLES if _there(tree, p)])))
-            place[draw(st.sampled_from(sorted(place, key=str)) | TEXT)] = draw(TREES)
+            place[draw(st.sampled_from(sorted(place, key=str) or ["kind"]) | TEXT)] = draw(TREES)
         return toml(tree)
     text = toml(tree)
     at = draw(st.integers(0, len(text)))
