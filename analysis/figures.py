@@ -22,6 +22,8 @@ from dcg_econ.analysis.units import units_of
 WIDTH = 7.2  # inches, all figures alike, so that their type has one size on the page
 INTERVAL_NOTE = "Bars: 95% intervals clustered by session; none is seen where it is narrower than its marker."
 
+DPI = 200  # of PNG files
+
 
 def styled(draw):
     """Runs a figure function under the house style, leaving matplotlib's global settings alone."""
@@ -247,7 +249,7 @@ def _dots(axis, estimates: dict[str, Estimate], style: dict[str, Look]) -> None:
 
 
 def save_figure(figure, folder: str | Path, name: str) -> tuple[Path, Path]:
-    """Writes `name`.png (200 dpi) and `name`.pdf, without dates, so that the same data give the same bytes."""
+    """Writes `name`.png (`DPI`) and `name`.pdf, without dates, so that the same data give the same bytes."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -256,6 +258,6 @@ def save_figure(figure, folder: str | Path, name: str) -> tuple[Path, Path]:
     png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
     with mpl.rc_context(RC):
         FigureCanvasAgg(figure)
-        figure.savefig(png, dpi=200, metadata={"Software": None})
+        figure.savefig(png, dpi=DPI, metadata={"Software": None})
         figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return png, pdf

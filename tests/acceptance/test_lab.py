@@ -7,6 +7,7 @@ import time
 from contextlib import nullcontext
 
 import jax.numpy as jnp
+import pandas as pd
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -159,3 +160,27 @@ def test_a_full_disk(tmp_path, request):
         assert code == 0 and "4 cells: 4 done" in said and kept.items() <= finished(disk / "out").items()
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+SHARDED_RTOL = 1e-7
+SHARDED = """
+import sys
+import jax
+from dcg_econ.experiments.specification import parse
+from dcg_econ.experiments.study import Study
+assert len(jax.local_devices()) == 2
+text = open(sys.argv[1], encoding="utf-8").read()
+Study.of(parse(text), sys.argv[2]).run(quiet=True)
+"""
+
+
+def test_sessions_are_sharded_over_devices(tmp_path, request):
+    out, study_file = tmp_path / "out", tmp_path / "study.toml"
+    study_file.write_text(LONG, encoding="utf-8")
+    compiled = request.config.cache.mkdir("jax-processes")
+    env = environment(compiled) | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_ENABLE_X64": "1"}
+    done = subprocess.run([sys.executable, "-c", SHARDED, study_file, out], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # One session a device is other code than two in one loop: sums in another order, over 8000 steps of learning.
+    whole = Study.of(parse(LONG), tmp_path / "whole").run(quiet=True)
+    pd.testing.assert_frame_equal(panel_of(out), whole, rtol=SHARDED_RTOL, atol=1e-9)

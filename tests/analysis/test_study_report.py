@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dcg_econ.analysis import ReportMaterial, market_days, write_report
+from dcg_econ.analysis import ReportMaterial, figures, market_days, write_report
 from dcg_econ.analysis.sections import is_fish_market, sections
 from dcg_econ.analysis.study_computed import SHOWN, cells_table
 
@@ -15,6 +15,14 @@ PLAN = [
     {"name": "H1", "outcome": "efficiency", "treatment": "chat", "against": "silence", "alternative": "greater"},
     {"name": "H2", "outcome": "payoff", "treatment": "chat", "against": "nash_like", "family": "other"},
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_figures():
+    """Nobody looks at the figures of these pages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "DPI", 40)
+        yield
 
 
 def material_of(panel, cells, **other):

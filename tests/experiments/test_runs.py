@@ -3,13 +3,10 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import jax.numpy as jnp
-import pandas as pd
 import pytest
 
 import dcg_econ as dcg
@@ -23,7 +20,7 @@ from dcg_econ.experiments.specification import parse
 from dcg_econ.experiments.store import Store, StoreError
 from dcg_econ.experiments.study import Study
 from dcg_econ.mechanisms import CurveMarket
-from tests.experiments.processes import LONG, assert_same, call, environment, finished, panel_of
+from tests.experiments.processes import LONG, assert_same, finished, panel_of
 
 
 class Watched(Quiet):
@@ -69,14 +66,6 @@ def test_cells_in_another_order(tmp_path, whole):
     study.execute(Quiet(), nullcontext())
     study.cells = plan
     assert_same(study.panel(), whole[0])
-
-
-def test_two_workers(tmp_path, study_file, compiled, whole):
-    out = tmp_path / "out"
-    code, said, err = call("run", study_file, "--out", out, "--workers", 2, cwd=tmp_path, cache=compiled)
-    assert code == 0, err
-    assert "4 cells: 4 done, 0 failed" in said and "cell 4 of 4" in err
-    assert_same(panel_of(out), whole[0])
 
 
 def test_a_cell_alone_is_the_cell_of_the_study(whole):
@@ -182,27 +171,6 @@ def test_every_progress_says_what_happens_and_closes(made, capsys):
 
 def test_progress_suits_where_it_is_shown():
     assert isinstance(progress_for(True), Quiet) and isinstance(progress_for(False), Lines)  # pytest has no terminal
-
-
-SHARDED_RTOL = 1e-7
-SHARDED = """
-import sys
-import jax
-from dcg_econ.experiments.specification import parse
-from dcg_econ.experiments.study import Study
-assert len(jax.local_devices()) == 2
-text = open(sys.argv[1], encoding="utf-8").read()
-Study.of(parse(text), sys.argv[2]).run(quiet=True)
-"""
-
-
-def test_sessions_are_sharded_over_devices(tmp_path, study_file, compiled, whole):
-    out = tmp_path / "out"
-    env = environment(compiled) | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_ENABLE_X64": "1"}
-    done = subprocess.run([sys.executable, "-c", SHARDED, study_file, out], env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    # One session a device is other code than two in one loop: sums in another order, over 8000 steps of learning.
-    pd.testing.assert_frame_equal(panel_of(out), whole[0], rtol=SHARDED_RTOL, atol=1e-9)
 
 
 def test_results_of_nothing_say_what_to_do(tmp_path):
