@@ -9,11 +9,7 @@ jax.config.update("jax_enable_x64", True)
 
 
 def pytest_configure(config):
-    """Compiles in haste, since compiling is most of the work, and keeps compiled code between runs: per process, since
-    JAX's writes are not atomic, and per host. What trains or times at length compiles as users do."""
-    if not any("acceptance" in str(a) or "benchmarks" in str(a) for a in config.args):
-        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for the processes that tests start
-        jax.config.update("jax_disable_most_optimizations", True)
+    """Keeps compiled code between runs: per process, since JAX's writes are not atomic, and per host."""
     cache = getattr(config, "cache", None)
     if cache is None:
         return

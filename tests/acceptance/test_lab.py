@@ -184,3 +184,13 @@ def test_sessions_are_sharded_over_devices(tmp_path, request):
     # One session a device is other code than two in one loop: sums in another order, over 8000 steps of learning.
     whole = Study.of(parse(LONG), tmp_path / "whole").run(quiet=True)
     pd.testing.assert_frame_equal(panel_of(out), whole, rtol=SHARDED_RTOL, atol=1e-9)
+
+
+def test_two_workers_without_any_fault(tmp_path, request):
+    out, study_file = tmp_path / "out", tmp_path / "study.toml"
+    study_file.write_text(LONG, encoding="utf-8")
+    compiled = request.config.cache.mkdir("jax-processes")
+    code, said, err = call("run", study_file, "--out", out, "--workers", 2, cwd=tmp_path, cache=compiled)
+    assert code == 0, err
+    assert "4 cells: 4 done, 0 failed" in said and "cell 4 of 4" in err
+    assert_same(panel_of(out), Study.of(parse(LONG), tmp_path / "whole").run(quiet=True))

@@ -178,13 +178,5 @@ def counts(said):
     return [line for line in said.splitlines() if " cells: " in line]
 
 
-def test_two_workers_without_any_fault(tmp_path, study_file, compiled, whole):
-    out = tmp_path / "out"
-    code, said, err = call("run", study_file, "--out", out, "--workers", 2, cwd=tmp_path, cache=compiled)
-    assert code == 0, err
-    assert "4 cells: 4 done, 0 failed" in said and "cell 4 of 4" in err
-    assert_same(panel_of(out), whole[0])
-
-
 def test_the_long_study_is_long_enough_to_be_interrupted():
     assert LONG != QUICK and "steps = 8000" in LONG
