@@ -26,8 +26,17 @@ class AbstractMechanism(eqx.Module):
         """One draw of all types (and of nature's moves)."""
 
     @abstractmethod
-    def cubature(self) -> tuple[Any, Float[Array, " k"]]:
-        """Types at k nodes (leading axis) and weights that integrate quadratic functions of the types exactly."""
+    def situations(self, profile: Any) -> tuple[Any, Float[Array, " k"]]:
+        """Types at k nodes (leading axis) and weights, over which regret of a `profile` in closed form takes its outer
+        expectation: each player's own types follow their distribution, however players' types are paired."""
+
+    @abstractmethod
+    def expectations(self, profile: Any) -> tuple[Float[Array, " N"], Float[Array, ""]]:
+        """Expected payoffs and expected welfare when every player follows `profile`, by quadrature."""
+
+    @abstractmethod
+    def expected_first_best(self) -> Float[Array, ""]:
+        """The expectation of `first_best` over types, by quadrature."""
 
     @abstractmethod
     def known(self, types: Any) -> Any:
@@ -66,8 +75,10 @@ class AbstractMechanism(eqx.Module):
         """Where `solve` starts, in the strategy class it solves in by default."""
 
     @abstractmethod
-    def residuals(self, profile: Any) -> Float[Array, "N m"]:
-        """First-order conditions of each player at the m collocation nodes of its strategy; zero in equilibrium."""
+    def residuals(self, own: Any, others: Any) -> Float[Array, "g m"]:
+        """First-order conditions, at the m collocation nodes of the strategy, of each player (or each role, where all of
+        a role use one strategy) that follows `own` while the others follow `others`. An equilibrium is a profile p with
+        residuals(p, p) = 0; the split tells best replies, the root in `own`, from equilibria."""
 
     @abstractmethod
     def admissible(self, profile: Any) -> Array:
@@ -83,8 +94,8 @@ class AbstractMechanism(eqx.Module):
         """The scalar report that `profile` itself makes there: `interim_payoff` at it is the payoff of following."""
 
     @abstractmethod
-    def report_bounds(self, profile: Any, player: Any, types: Any) -> tuple[Array, Array]:
-        """The interval in which a best deviation is searched for."""
+    def report_grid(self, profile: Any, player: Any, types: Any) -> Float[Array, " r"]:
+        """Reports in increasing order, among which and around the best of which a best deviation is searched for."""
 
     @abstractmethod
     def no_equilibrium(self) -> str:

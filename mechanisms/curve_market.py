@@ -29,7 +29,7 @@ from jaxtyping import Array
 from dcg_econ._errors import ClearingError, InputError, is_concrete
 from dcg_econ.agents.strategies import ProportionalDemand
 from dcg_econ.equilibrium.clearing import clear
-from dcg_econ.mechanisms.market import AbstractMarket, MarketOutcome
+from dcg_econ.mechanisms.market import GRID, AbstractMarket, MarketOutcome
 from dcg_econ.messages.curve import AbstractCurve
 from dcg_econ.priors import AbstractPrior, Fixed, Uniform, number, prior
 
@@ -90,14 +90,14 @@ class CurveMarket(AbstractMarket):
     def initial_profile(self):
         return ProportionalDemand(1 / self.curvature)
 
-    def residuals(self, profile):
-        nodes = jnp.asarray(profile.collocation(), self.curvature.dtype)
-        slopes = jnp.broadcast_to(profile.slope, self.curvature.shape)
+    def residuals(self, own, others):
+        nodes = jnp.asarray(own.collocation(), self.curvature.dtype)
+        slopes = jnp.broadcast_to(others.slope, self.curvature.shape)
         impact = 1 / (jnp.sum(slopes) - slopes + self.outside_slope)
 
         def condition(node):
             value, price = node
-            demand = profile(jnp.full(self.curvature.shape, value))(price)
+            demand = own(jnp.full(self.curvature.shape, value))(price)
             # (2) as best reply minus report, in units of money: monotone in the slopes, which Newton needs.
             return self.curvature * ((value - price) / (self.curvature + impact) - demand)
 
@@ -118,7 +118,7 @@ class CurveMarket(AbstractMarket):
         del player
         return self.outcome(self.reports(profile, types)).price
 
-    def report_bounds(self, profile, player, types):
+    def report_grid(self, profile, player, types):
         outcome = self.outcome(self.reports(profile, types))
         slopes = profile(types.values).slope(outcome.price)
         residual_slope = jnp.abs(self.outside_slope - (jnp.sum(slopes) - slopes[player])) + 1e-12
@@ -127,7 +127,8 @@ class CurveMarket(AbstractMarket):
         low, high = self.price_bounds
         wide = jnp.maximum(width, 1e-9 * (1 + jnp.abs(outcome.price)))
         bounded = jnp.isfinite(low) & jnp.isfinite(high)
-        return jnp.where(bounded, low, outcome.price - wide), jnp.where(bounded, high, outcome.price + wide)
+        low, high = jnp.where(bounded, low, outcome.price - wide), jnp.where(bounded, high, outcome.price + wide)
+        return jnp.linspace(low, high, GRID)
 
     def no_equilibrium(self):
         if len(self.players) == 2 and is_concrete(self.outside_slope) and not bool(jnp.any(self.outside_slope > 0)):

@@ -19,6 +19,8 @@ from dcg_econ._errors import InputError, require_finite, require_positive
 from dcg_econ.mechanism import AbstractMechanism
 from dcg_econ.priors import AbstractPrior
 
+GRID = 65  # reports at which a best deviation is looked for before the search is refined
+
 
 class MarketTypes(NamedTuple):
     """The traders' private values (N,), in money per unit, and the quantity on offer ()."""
@@ -82,6 +84,24 @@ class AbstractMarket(AbstractMechanism):
         steps = np.sqrt(n + 1) * jnp.diag(std)
         nodes = jnp.concatenate([mean + steps, mean - steps])
         return MarketTypes(nodes[:, :n], nodes[:, n]), jnp.full(2 * n + 2, 1 / (2 * n + 2), mean.dtype)
+
+    def situations(self, profile):
+        del profile
+        return self.cubature()
+
+    def expectations(self, profile):
+        types, weights = self.cubature()
+
+        def at_node(node):
+            outcome = self.outcome(self.reports(profile, node))
+            return self.payoffs(node, outcome), self.welfare(node, outcome)
+
+        payoffs, welfare = jax.vmap(at_node)(types)
+        return weights @ payoffs, weights @ welfare
+
+    def expected_first_best(self):
+        types, weights = self.cubature()
+        return weights @ jax.vmap(self.first_best)(types)
 
     def settled(self, outcome):
         return outcome.cleared

@@ -23,7 +23,7 @@ from jaxtyping import Array
 
 from dcg_econ._errors import InputError, is_concrete
 from dcg_econ.agents.strategies import AffineQuantity
-from dcg_econ.mechanisms.market import AbstractMarket, MarketOutcome
+from dcg_econ.mechanisms.market import GRID, AbstractMarket, MarketOutcome
 from dcg_econ.priors import AbstractPrior, Fixed, Uniform, number, prior
 
 
@@ -57,15 +57,15 @@ class QuantityMarket(AbstractMarket):
         weight = 1 / (self.curvature + 2 / self.outside_slope)
         return AffineQuantity(jnp.zeros_like(weight), weight, jnp.zeros_like(weight))
 
-    def residuals(self, profile):
-        nodes = jnp.asarray(profile.collocation(), self.curvature.dtype)
+    def residuals(self, own, others):
+        nodes = jnp.asarray(own.collocation(), self.curvature.dtype)
 
         def condition(node):
             value, supply = node
-            own = profile((jnp.full(self.curvature.shape, value), jnp.full(self.curvature.shape, supply)))
-            mean = self._mean_quantities(profile, supply)
-            price = self._price(jnp.sum(mean) - mean + own, supply)
-            return value - self.curvature * own - price - own / self.outside_slope  # (2)
+            quantity = own((jnp.full(self.curvature.shape, value), jnp.full(self.curvature.shape, supply)))
+            mean = self._mean_quantities(others, supply)
+            price = self._price(jnp.sum(mean) - mean + quantity, supply)
+            return value - self.curvature * quantity - price - quantity / self.outside_slope  # (2)
 
         return jax.vmap(condition, out_axes=1)(nodes)
 
@@ -80,13 +80,13 @@ class QuantityMarket(AbstractMarket):
     def own_report(self, profile, player, types):
         return self.reports(profile, types)[0][player]
 
-    def report_bounds(self, profile, player, types):
+    def report_grid(self, profile, player, types):
         # Payoff is a parabola in the own quantity; its peak lies within this distance of zero.
         mean = self._mean_quantities(profile, types.supply)
         price = self._price(jnp.sum(mean) - mean[player], types.supply)
         own = jnp.abs(self.own_report(profile, player, types))
         width = own + jnp.abs(types.values[player] - price) / self.curvature[player] + 1e-9
-        return -width, width
+        return jnp.linspace(-width, width, GRID)
 
     def no_equilibrium(self):
         return (

@@ -1,7 +1,6 @@
 """Analytic strategies: functions of what a player knows, in a few named coefficients.
 
-Coefficients have shape (N,), one for each player, or () where all players use the same (a symmetric profile).
-`collocation()` gives the points at which the first-order conditions pin the coefficients down.
+`solve` looks for the coefficients; those inside `Frozen` it leaves as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from dcg_econ._errors import InputError
 from dcg_econ.messages.curve import AffineCurve
 from dcg_econ.priors import as_number
 
@@ -27,20 +27,62 @@ class AbstractStrategy(eqx.Module):
         """The reports of N players from what each of them knows (leading axis N)."""
 
     @abstractmethod
+    def check(self, players: tuple[str, ...]) -> None:
+        """Raises `InputError` where the coefficients do not suit so many players."""
+
+    @abstractmethod
+    def expand(self, players: int) -> AbstractStrategy:
+        """The same profile with one coefficient for each of `players` that may deviate from it alone."""
+
+    @abstractmethod
+    def unknowns(self, residuals: Float[Array, "g m"]) -> Array:
+        """The first-order conditions that match the coefficients, as many as there are."""
+
+    @abstractmethod
+    def table(self, players: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """Columns (N,) that show each player's strategy."""
+
+    @property
+    @abstractmethod
+    def replies_stay(self) -> bool:
+        """Whether best replies to such a profile are of the same class, so that a best-reply map has a meaning."""
+
+
+class AbstractCoefficients(AbstractStrategy):
+    """A few coefficients of shape (N,), one for each player, or () where all players use the same (symmetric profile).
+
+    `collocation()` gives the points at which the first-order conditions pin the coefficients down.
+    """
+
+    @abstractmethod
     def collocation(self) -> np.ndarray:
         """The m points (m, arguments) at which first-order conditions are imposed, m coefficients a player."""
 
-    def expand(self, players: int) -> AbstractStrategy:
-        """The same profile with one coefficient for each of `players`."""
+    def check(self, players):
+        n, shapes = len(players), {jnp.shape(leaf) for leaf in jax.tree.leaves(self)}
+        if shapes not in ({()}, {(n,)}):
+            raise InputError(
+                "strategies", f"coefficients of shapes {sorted(shapes)}", f"give all of shape ({n},), or all ()"
+            )
+
+    def expand(self, players):
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (players,)), self)
 
-    def unknowns(self, residuals: Float[Array, "N m"]) -> Array:
-        """The residuals that match the coefficients: all of them, or the first player's in a symmetric profile."""
+    def unknowns(self, residuals):
         symmetric = all(jnp.ndim(leaf) == 0 for leaf in jax.tree.leaves(self))
         return residuals[0] if symmetric else residuals.ravel()
 
+    def table(self, players):
+        leaves = jax.tree_util.tree_leaves_with_path(self)
+        columns = {jax.tree_util.keystr(path).lstrip("."): np.asarray(leaf) for path, leaf in leaves}
+        return {name: np.broadcast_to(column, (len(players),)) for name, column in columns.items()}
 
-class ProportionalDemand(AbstractStrategy):
+    @property
+    def replies_stay(self):
+        return True
+
+
+class ProportionalDemand(AbstractCoefficients):
     """Demand q = slope (value - p): one coefficient a trader; knows its value."""
 
     slope: Array = eqx.field(converter=as_number)
@@ -52,7 +94,7 @@ class ProportionalDemand(AbstractStrategy):
         return np.array([[1.0, 0.0]])
 
 
-class AffineDemand(AbstractStrategy):
+class AffineDemand(AbstractCoefficients):
     """Demand q = intercept + weight * value - slope * p: three coefficients a trader; knows its value."""
 
     intercept: Array = eqx.field(converter=as_number)
@@ -66,7 +108,7 @@ class AffineDemand(AbstractStrategy):
         return np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
 
 
-class AffineQuantity(AbstractStrategy):
+class AffineQuantity(AbstractCoefficients):
     """Quantity q = intercept + weight * value + supply_weight * supply; knows its value and the supply."""
 
     intercept: Array = eqx.field(converter=as_number)

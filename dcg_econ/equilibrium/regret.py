@@ -4,7 +4,7 @@
     regret = max_i regret_i / E first best                                                             (2)
 
 The expectation over what a player does not know is inside `interim_payoff`, taken *before* the maximum. The maximum is
-global: a grid over the whole report interval, then golden-section search (Optimistix) around its best point.
+global: the mechanism's grid of reports, then golden-section search (Optimistix) around its best point.
 """
 
 from __future__ import annotations
@@ -21,22 +21,20 @@ from jaxtyping import Array, Float
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.mechanism import AbstractMechanism
 
-_GRID = 65
-
 
 class AbstractSituations(eqx.Module):
     """The situations over which regret takes its outer expectation."""
 
     @abstractmethod
-    def nodes(self, mechanism: AbstractMechanism) -> tuple[Any, Float[Array, " k"]]:
+    def nodes(self, mechanism: AbstractMechanism, profile: Any) -> tuple[Any, Float[Array, " k"]]:
         """Types at k nodes (leading axis) and their weights."""
 
 
 class Cubature(AbstractSituations):
-    """The mechanism's own nodes, exact where payoffs are quadratic and strategies affine."""
+    """The mechanism's own nodes: in markets exact where payoffs are quadratic and strategies affine."""
 
-    def nodes(self, mechanism):
-        return mechanism.cubature()
+    def nodes(self, mechanism, profile):
+        return mechanism.situations(profile)
 
 
 class Draws(AbstractSituations):
@@ -45,7 +43,8 @@ class Draws(AbstractSituations):
     draws: int = eqx.field(static=True, default=1024)
     key: Array = eqx.field(default_factory=lambda: jax.random.key(0))
 
-    def nodes(self, mechanism):
+    def nodes(self, mechanism, profile):
+        del profile
         types = jax.vmap(mechanism.sample_types)(jax.random.split(self.key, self.draws))
         return types, jnp.full(self.draws, 1 / self.draws)
 
@@ -75,7 +74,7 @@ def regret(mechanism: AbstractMechanism, profile: Any, over: AbstractSituations 
     """The regret of any profile, learned ones too; `over` defaults to cubature for strategies in closed form.
 
     A profile is an equilibrium up to `regret(...).epsilon`. Between grid points the search is local, so for payoffs
-    with more than one peak inside a 64th of the report interval it is a lower bound. Where a mechanism's deviations are
+    with more than one peak between two points of the mechanism's grid it is a lower bound. Where a mechanism's deviations are
     ex post (demand schedules), the gain is of a deviator who sees the others' types: for strategies in closed form a
     schedule can do as well, for learned ones it is an upper bound on the interim gain. NaN if E first best <= 0.
     """
@@ -87,15 +86,14 @@ def regret(mechanism: AbstractMechanism, profile: Any, over: AbstractSituations 
 
 @eqx.filter_jit
 def _regret(mechanism, profile, over, sampled):
-    types, weights = over.nodes(mechanism)
+    types, weights = over.nodes(mechanism, profile)
     players = jnp.arange(len(mechanism.players))
 
     def at_node(node):
-        gains = jax.vmap(lambda i: _gain(mechanism, profile, i, node))(players)
-        return *gains, mechanism.first_best(node)
+        return jax.vmap(lambda i: _gain(mechanism, profile, i, node))(players)
 
-    gains, curvatures, first_best = jax.vmap(at_node)(types)
-    scale = weights @ first_best
+    gains, curvatures = jax.vmap(at_node)(types)
+    scale = mechanism.expected_first_best()
     scale = jnp.where(scale > 0, scale, jnp.nan)  # a share of nothing, or of a loss, means nothing
     by_player = weights @ gains
     worst = jnp.argmax(by_player)
@@ -110,14 +108,13 @@ def _gain(mechanism, profile, player, types):
         return mechanism.interim_payoff(profile, player, types, report)
 
     own = mechanism.own_report(profile, player, types)
-    low, high = mechanism.report_bounds(profile, player, types)
-    grid = low + (high - low) * jnp.linspace(0, 1, _GRID)
+    grid = mechanism.report_grid(profile, player, types)
     values = jax.vmap(payoff)(grid)
     best = jnp.argmax(values)
-    start, width = grid[jnp.maximum(best - 1, 0)], 2 * (high - low) / (_GRID - 1)
+    start, end = grid[jnp.maximum(best - 1, 0)], grid[jnp.minimum(best + 1, grid.shape[0] - 1)]
 
     def inside(share):
-        return jnp.minimum(start + share * width, high)
+        return start + share * (end - start)
 
     # The search runs on [0, 1]: Optimistix 0.1.0 misplaces its first point where the lower bound is not zero.
     solver = optx.GoldenSearch(rtol=1e-9, atol=1e-9)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -17,7 +16,8 @@ class Equilibrium(eqx.Module):
     `strategies`: the profile. `payoffs` (N,), `welfare`, `first_best`: expectations over types. `efficiency`: their
     ratio, everyone included. `residual`: largest first-order condition in absolute value. `regret`: share of first best
     (`largest_gain`: in the worst situation looked at). `second_order`: largest second derivative of payoff in the own
-    report. `stability`: spectral radius of the best-reply map (below 1: repeated best replies come back). `solved`: the
+    report. `stability`: spectral radius of the best-reply map (below 1: repeated best replies come back; NaN where best
+    replies leave the class of strategies). `solved`: the
     solver found an admissible root; `settled`: and the mechanism has an outcome for the types it was tried on;
     `converged`: and its regret is within tolerance. Where not solved, values are NaN. Residual, regret, second-order
     condition and stability are evidence about the solution and carry no derivatives.
@@ -49,11 +49,8 @@ class Equilibrium(eqx.Module):
         """A pandas frame, one row a player: its coefficients and its expected payoff."""
         import pandas as pd
 
-        leaves = jax.tree_util.tree_leaves_with_path(self.strategies)
-        columns = {jax.tree_util.keystr(path).lstrip("."): np.asarray(leaf) for path, leaf in leaves}
-        columns["payoff"] = np.asarray(self.payoffs)
-        n = len(self.players)
-        return pd.DataFrame({k: np.broadcast_to(v, (n,)) for k, v in columns.items()}, index=list(self.players))
+        columns = self.strategies.table(self.players)
+        return pd.DataFrame(columns | {"payoff": np.asarray(self.payoffs)}, index=list(self.players))
 
     def to_latex(self) -> str:
         """The table of `to_frame` in LaTeX (booktabs)."""
@@ -61,7 +58,6 @@ class Equilibrium(eqx.Module):
 
     def _summary(self) -> list[tuple[str, str]]:
         verdict = "yes" if bool(self.converged) else "NO"
-        stable = "stable" if float(self.stability) < 1 else "unstable"
         return [
             ("welfare", f"{float(self.welfare):.6g}"),
             ("first best", f"{float(self.first_best):.6g}"),
@@ -69,10 +65,16 @@ class Equilibrium(eqx.Module):
             ("accepted", f"{verdict} (regret {float(self.regret):.2g} of first best)"),
             ("first-order residual", f"{float(self.residual):.2g}"),
             ("second-order", f"{float(self.second_order):.3g} (negative: a maximum)"),
-            ("best-reply radius", f"{float(self.stability):.4f} ({stable} under repeated best replies)"),
+            ("best-reply radius", self._stability()),
             ("steps", f"{int(self.n_steps)}"),
             ("selection", self.selection),
         ]
+
+    def _stability(self) -> str:
+        radius = float(self.stability)
+        if np.isnan(radius):
+            return "not defined: best replies leave this class of strategies"
+        return f"{radius:.4f} ({'stable' if radius < 1 else 'unstable'} under repeated best replies)"
 
     def __str__(self):
         if self.welfare.ndim > 0:

@@ -8,6 +8,7 @@ parameters is implicit, dx = -(R_x)^-1 R_m dm. Acceptance is by regret, not by t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -19,6 +20,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import EquilibriumError, InputError, is_concrete
+from dcg_econ.agents.learned import split_learned
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.equilibrium.linear import Tolerant
 from dcg_econ.equilibrium.regret import regret
@@ -46,7 +48,7 @@ def solve(
     start = mechanism.initial_profile() if strategies is None else strategies
     _check(mechanism, start)
     dtype = jnp.result_type(float)
-    one_unknown = sum(leaf.size for leaf in jax.tree.leaves(start)) == 1
+    one_unknown = sum(leaf.size for leaf in jax.tree.leaves(split_learned(start)[0])) == 1
     linear = Tolerant(lx.Diagonal() if one_unknown else lx.LU())
     step = step_tolerance(dtype)
     solver = solver or optx.Newton(step, step, linear_solver=linear)
@@ -60,16 +62,11 @@ def solve(
 
 def _check(mechanism: AbstractMechanism, start: Any) -> None:
     """Refuses a start that is no profile of this mechanism's players."""
-    n = len(mechanism.players)
     if not isinstance(start, AbstractStrategy):
         raise InputError(
             "strategies", f"{type(start).__name__} is no strategy", "give one such as dcg.ProportionalDemand"
         )
-    shapes = {jnp.shape(leaf) for leaf in jax.tree.leaves(start)}
-    if shapes not in ({()}, {(n,)}):
-        raise InputError(
-            "strategies", f"coefficients of shapes {sorted(shapes)}", f"give all of shape ({n},), or all ()"
-        )
+    start.check(mechanism.players)
 
 
 def _why(mechanism: AbstractMechanism, eq: Equilibrium, tolerance: float) -> str:
@@ -90,7 +87,8 @@ def _why(mechanism: AbstractMechanism, eq: Equilibrium, tolerance: float) -> str
 @eqx.filter_jit
 def _solve(mechanism, start, solver, adjoint, max_steps, tolerance) -> Equilibrium:
     profile, solved, residual, steps = _root(mechanism, start, solver, adjoint, max_steps)
-    payoffs, welfare, first_best = _expectations(mechanism, profile)
+    payoffs, welfare = mechanism.expectations(profile)
+    first_best = mechanism.expected_first_best()
     # The evidence is not differentiated.
     fixed_mechanism, fixed_profile = jax.lax.stop_gradient((mechanism, profile))
     found = regret(fixed_mechanism, fixed_profile)
@@ -118,18 +116,18 @@ def _solve(mechanism, start, solver, adjoint, max_steps, tolerance) -> Equilibri
 
 def _root(mechanism, start, solver, adjoint, max_steps):
     """Solves (1): the profile, whether it is an admissible root, its largest residual, and the steps taken."""
-    flat, unravel = ravel_pytree(start)
+    flat, profile_of = _flat(start)
 
     def conditions(x, game):
-        profile = unravel(x)
-        return profile.unknowns(game.residuals(profile))
+        profile = profile_of(x)
+        return profile.unknowns(game.residuals(profile, profile))
 
     tags = frozenset({lx.diagonal_tag}) if flat.shape[0] == 1 else frozenset()
     sol = optx.root_find(
         conditions, solver, flat, args=mechanism, adjoint=adjoint, max_steps=max_steps, tags=tags, throw=False
     )
-    profile = unravel(sol.value)
-    residual = jnp.max(jnp.abs(mechanism.residuals(profile)))
+    profile = profile_of(sol.value)
+    residual = jnp.max(jnp.abs(mechanism.residuals(profile, profile)))
     good = (
         (sol.result == optx.RESULTS.successful)
         & (residual <= residual_tolerance(flat.dtype))
@@ -140,16 +138,11 @@ def _root(mechanism, start, solver, adjoint, max_steps):
     return profile, good, jax.lax.stop_gradient(residual), sol.stats["num_steps"]
 
 
-def _expectations(mechanism: AbstractMechanism, profile: Any) -> tuple[Float[Array, " N"], Array, Array]:
-    """Expected payoffs, welfare and first best over the mechanism's cubature."""
-    types, weights = mechanism.cubature()
-
-    def at_node(node):
-        outcome = mechanism.outcome(mechanism.reports(profile, node))
-        return mechanism.payoffs(node, outcome), mechanism.welfare(node, outcome), mechanism.first_best(node)
-
-    payoffs, welfare, first_best = jax.vmap(at_node)(types)
-    return weights @ payoffs, weights @ welfare, weights @ first_best
+def _flat(profile: AbstractStrategy) -> tuple[Array, Callable[[Array], AbstractStrategy]]:
+    """The free coefficients as one vector, and the way back to a profile."""
+    free, rest = split_learned(profile)
+    flat, unravel = ravel_pytree(free)
+    return flat, lambda x: eqx.combine(unravel(x), rest)
 
 
 def _settled(mechanism: AbstractMechanism, profile: Any) -> Array:
@@ -163,14 +156,14 @@ def _settled(mechanism: AbstractMechanism, profile: Any) -> Array:
 
 
 def _best_reply_radius(mechanism: AbstractMechanism, profile: AbstractStrategy) -> Float[Array, ""]:
-    """The spectral radius of d (best replies) / d (profile): -D^-1 (R_x - D), D the players' own blocks of R_x."""
-    n = len(mechanism.players)
-    flat, unravel = ravel_pytree(profile.expand(n))
-    size = flat.shape[0] // n
-    # ravel_pytree puts coefficients first and players last: x has shape (size, n).
-    jacobian = jax.jacfwd(lambda x: mechanism.residuals(unravel(x)))(flat).reshape(n, size, size, n)
-    jacobian = jnp.moveaxis(jacobian, 3, 2)  # [player, condition, by player, by coefficient]
-    own = jacobian[jnp.arange(n), :, jnp.arange(n), :]
-    cross = jacobian * (1 - jnp.eye(n))[:, None, :, None]
-    replies = -jnp.linalg.solve(own, cross.reshape(n, size, n * size)).reshape(n * size, n * size)
-    return jnp.max(jnp.abs(jnp.linalg.eigvals(replies)))
+    """The spectral radius of d (best replies) / d (profile): -A^-1 B, A and B the derivatives of the conditions in the
+    players' own coefficients and in the others'; NaN for a class that best replies to its members leave."""
+    if not profile.replies_stay:
+        return jnp.asarray(jnp.nan)
+    flat, profile_of = _flat(profile.expand(len(mechanism.players)))
+
+    def conditions(own, others):
+        return mechanism.residuals(profile_of(own), profile_of(others)).ravel()
+
+    own, cross = jax.jacfwd(conditions, argnums=(0, 1))(flat, flat)
+    return jnp.max(jnp.abs(jnp.linalg.eigvals(jnp.linalg.solve(own, cross))))
