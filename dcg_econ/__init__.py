@@ -18,7 +18,7 @@ if (_root / "pyproject.toml").is_file():  # a checkout: mechanisms/, experiments
 
 _NAMES = {
     "dcg_econ._errors": ("ClearingError", "EquilibriumError", "InputError"),
-    "dcg_econ.priors": ("Empirical", "Fixed", "Normal", "Uniform"),
+    "dcg_econ.priors": ("Beta", "Empirical", "Fixed", "Normal", "Tabulated", "TruncatedNormal", "Uniform"),
     "dcg_econ.mechanism": ("AbstractMechanism",),
     "dcg_econ.messages": (
         "AffineCurve",

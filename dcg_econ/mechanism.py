@@ -85,6 +85,10 @@ class AbstractMechanism(eqx.Module):
         """Whether a root of the first-order conditions is a profile that can be played at all."""
 
     @abstractmethod
+    def prepared(self, profile: Any) -> Any:
+        """The same profile, carrying what many calls of `interim_payoff` would compute each time; itself if nothing."""
+
+    @abstractmethod
     def interim_payoff(self, profile: Any, player: Any, types: Any, report: Float[Array, ""]) -> Float[Array, ""]:
         """The player's payoff from a scalar `report` against the others' `profile`, the expectation over what it does
         not know taken inside (nothing is left to take where the equilibrium is ex post)."""
@@ -101,7 +105,6 @@ class AbstractMechanism(eqx.Module):
     def no_equilibrium(self) -> str:
         """A sentence for the user when no equilibrium was found: what may be wrong and what to change."""
 
-    @property
     @abstractmethod
-    def selection(self) -> str:
-        """Which equilibrium `solve` finds, where there can be several."""
+    def selection(self, profile: Any) -> str:
+        """Which equilibrium `solve` finds from a start like `profile`, where there can be several."""

@@ -138,8 +138,8 @@ class CurveMarket(AbstractMarket):
             "trader), add a trader or `outside_slope`, or start nearer with `strategies=`"
         )
 
-    @property
-    def selection(self):
+    def selection(self, profile):
+        del profile
         return "the equilibrium in affine schedules, unique in its class; with no noise in supply there are others"
 
 

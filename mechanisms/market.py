@@ -103,6 +103,9 @@ class AbstractMarket(AbstractMechanism):
         types, weights = self.cubature()
         return weights @ jax.vmap(self.first_best)(types)
 
+    def prepared(self, profile):
+        return profile
+
     def settled(self, outcome):
         return outcome.cleared
 

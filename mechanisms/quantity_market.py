@@ -93,8 +93,8 @@ class QuantityMarket(AbstractMarket):
             "no equilibrium in affine quantities was found: check that `outside_slope` and `curvature` are above zero"
         )
 
-    @property
-    def selection(self):
+    def selection(self, profile):
+        del profile
         return "the Bayes-Nash equilibrium in affine quantities; best replies are affine, so it is the only affine one"
 
     def _price(self, quantity, supply):

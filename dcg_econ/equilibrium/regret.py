@@ -87,6 +87,7 @@ def regret(mechanism: AbstractMechanism, profile: Any, over: AbstractSituations 
 @eqx.filter_jit
 def _regret(mechanism, profile, over, sampled):
     types, weights = over.nodes(mechanism, profile)
+    profile = mechanism.prepared(profile)
     players = jnp.arange(len(mechanism.players))
 
     def at_node(node):

@@ -110,7 +110,7 @@ def _solve(mechanism, start, solver, adjoint, max_steps, tolerance) -> Equilibri
         n_steps=steps,
         mechanism=type(mechanism).__name__,
         players=mechanism.players,
-        selection=mechanism.selection,
+        selection=mechanism.selection(start),
     )
 
 

@@ -1,8 +1,7 @@
-"""Priors: what is commonly known about a private type before it is drawn."""
+"""Priors without a bounded density: certainty, the normal, and observed values."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -12,24 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from dcg_econ._errors import InputError, is_concrete, require_finite, require_positive
-
-
-def as_number(value) -> Array:
-    """A floating-point array of JAX's default precision."""
-    return number("value")(value)
-
-
-def number(field: str) -> Callable[[Any], Array]:
-    """A converter for a field: to a floating-point array, with an error that names the field."""
-
-    def convert(value):
-        try:
-            return jnp.asarray(value, dtype=jnp.result_type(float))
-        except (TypeError, ValueError):
-            raise InputError(field, f"{value!r} is not a number or an array", "give numbers") from None
-
-    return convert
+from dcg_econ._errors import InputError, require_finite, require_positive
+from dcg_econ.priors.base import AbstractPrior, as_number, number
 
 
 def prior(field: str) -> Callable[[Any], AbstractPrior]:
@@ -46,26 +29,6 @@ def prior(field: str) -> Callable[[Any], AbstractPrior]:
         return Fixed(fixed)
 
     return convert
-
-
-class AbstractPrior(eqx.Module):
-    """An independent distribution for each entry of an array of types; its parameters broadcast."""
-
-    @abstractmethod
-    def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
-        """Independent draws of the given shape (the parameters broadcast against its last axes)."""
-
-    @abstractmethod
-    def mean(self) -> Array:
-        """The expectation."""
-
-    @abstractmethod
-    def std(self) -> Array:
-        """The standard deviation."""
-
-    @abstractmethod
-    def quadrature(self) -> tuple[Array, Array]:
-        """Nodes (k, ...) and weights (k,) for expectations over one type."""
 
 
 class Fixed(AbstractPrior):
@@ -88,33 +51,6 @@ class Fixed(AbstractPrior):
 
     def quadrature(self):
         return self.value[None], jnp.ones(1, self.value.dtype)
-
-
-class Uniform(AbstractPrior):
-    """Uniform on [low, high]."""
-
-    low: Array = eqx.field(converter=as_number, default=0.0)
-    high: Array = eqx.field(converter=as_number, default=1.0)
-
-    def __check_init__(self):
-        require_finite("low", self.low)
-        require_finite("high", self.high)
-        if is_concrete(self.low, self.high) and bool(jnp.any(self.low > self.high)):
-            raise InputError("low", f"{self.low} lies above high = {self.high}", "give low <= high")
-
-    def sample(self, key, shape):
-        return self.low + (self.high - self.low) * jax.random.uniform(key, shape, self.low.dtype)
-
-    def mean(self):
-        return 0.5 * (self.low + self.high)
-
-    def std(self):
-        return (self.high - self.low) / jnp.sqrt(12.0)
-
-    def quadrature(self):
-        points, weights = np.polynomial.legendre.leggauss(16)
-        nodes = jnp.asarray(points, self.low.dtype).reshape((-1,) + (1,) * jnp.ndim(self.mean()))
-        return self.mean() + 0.5 * (self.high - self.low) * nodes, jnp.asarray(weights / 2, self.low.dtype)
 
 
 class Normal(AbstractPrior):

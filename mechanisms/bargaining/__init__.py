@@ -1,0 +1,1 @@
+"""Bargaining: two sides and how they come to terms."""

@@ -1,0 +1,74 @@
+"""Turns a second of the item negotiation under random legal play, against OpenSpiel's `negotiation` played from Python.
+
+Both sides play the rules of Cao et al. (2018) without utterances: the same pools, values and turn limits, the first mover
+proposes, and a move drawn with equal chances from all legal ones (OpenSpiel: `random.choice(state.legal_actions())`). One step
+is one turn of one player, the draw of its move included: a proposal or an acceptance. The drawing of each episode's types
+is paid for on both sides and not counted as a step; neither are our masked turns after an episode's end, nor OpenSpiel's
+chance node. Both sides return the payoffs of every episode. Ours plays whole batches, warm, and waits for the results.
+"""
+
+import random
+import statistics
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+
+from dcg_econ.mechanisms.bargaining.item_agents import RandomMoves
+from dcg_econ.mechanisms.bargaining.item_negotiation import ItemNegotiation, negotiate
+from tests.benchmarks.ratios import seconds
+
+pyspiel = pytest.importorskip("pyspiel", reason="the other side is OpenSpiel: pip install open_spiel")
+
+EPISODES, BATCHES, THEIR_EPISODES, ROUNDS = 16384, 12, 2000, 15
+LEAST = 20  # times as many steps a second, below which something is broken
+
+
+@eqx.filter_jit
+def play(game, key):
+    agents = (RandomMoves(), RandomMoves())
+    episodes = jax.vmap(lambda k: negotiate(game, agents, k))(jax.random.split(key, EPISODES))
+    return episodes.turns, episodes.payoffs, episodes.outcome.agreed
+
+
+def their_episode(game):
+    state, turns = game.new_initial_state(), 0
+    while not state.is_terminal():
+        turns += not state.is_chance_node()
+        state.apply_action(random.choice(state.legal_actions()))
+    return turns, state.returns()
+
+
+def test_turns_a_second(benchmark):
+    game, theirs = ItemNegotiation(), pyspiel.load_game("negotiation(enable_utterances=False,rng_seed=1)")
+    random.seed(1)
+    keys = jax.random.split(jax.random.key(0), BATCHES)
+    cold = seconds(lambda: play(game, keys[0]))
+    ours, opponents, ratios, played = [], [], [], []
+    for _ in range(ROUNDS):
+        mine, other = [], []
+        time = seconds(lambda: mine.extend(jax.block_until_ready(play(game, key)) for key in keys))  # noqa: B023
+        ours.append(sum(int(turns.sum()) for turns, _, _ in mine) / time)
+        time = seconds(lambda: other.extend(their_episode(theirs) for _ in range(THEIR_EPISODES)))  # noqa: B023
+        opponents.append(sum(turns for turns, _ in other) / time)
+        ratios.append(ours[-1] / opponents[-1])
+        played += other
+    ratio = statistics.median(ratios)
+    print(
+        f"\nitem negotiation: {statistics.median(ours) / 1e6:.1f} million turns a second against "
+        f"{statistics.median(opponents) / 1e6:.3f} million: {ratio:.0f} times as many "
+        f"(from {min(ratios):.0f} to {max(ratios):.0f}; first call {cold:.1f} s)"
+    )
+    benchmark.extra_info["times as many turns a second"] = ratio
+
+    # The same game is played: turns an episode and payoffs agree within five standard errors of their sample.
+    turns, payoffs = np.array([t for t, _ in played]), np.array([r for _, r in played])
+    mine = [play(game, key) for key in keys]
+    for mean, sample in (
+        (np.mean([t.mean() for t, _, _ in mine]), turns),
+        (np.mean([p.mean(0) for _, p, _ in mine], 0), payoffs),
+    ):
+        assert np.all(np.abs(mean - sample.mean(0)) < 5 * sample.std(0) / np.sqrt(len(sample)))
+    assert ratio > LEAST
+    benchmark(lambda: jax.block_until_ready(play(game, keys[0])))
