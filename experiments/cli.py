@@ -105,7 +105,8 @@ def run(
 ) -> None:
     """Runs a study, or what is missing of it, and writes its data and its report."""
     with errors():
-        from dcg_econ.experiments.running import Where, run_study
+        from dcg_econ.experiments.running import run_study
+        from dcg_econ.experiments.where import Where
 
         folder = out or Path("results") / (Path(study).stem + ("-short" if short else ""))
         where = Where(workers, scheduler, scheduler_file)

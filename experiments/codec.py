@@ -33,13 +33,17 @@ from dcg_econ.mechanism import AbstractMechanism
 
 Classes = Mapping[str, type]
 
+# What a treatment says by a table of its own, besides its conduct.
+PARTS: Mapping[str, type] = {
+    "protocol": AbstractProtocol,
+    "estimator": AbstractEstimator,
+    "objective": AbstractObjective,
+}
 _HOMES: tuple[tuple[ModuleType, type], ...] = (
     (mechanisms, AbstractMechanism),
     (priors, priors.AbstractPrior),
     (agents, AbstractStrategy),
-    (learning, AbstractProtocol),
-    (learning, AbstractEstimator),
-    (learning, AbstractObjective),
+    *((learning, base) for base in PARTS.values()),
 )
 NO_CLASSES: Classes = {}
 _LIBRARIES = {*sys.stdlib_module_names, "equinox", "jax"}

@@ -15,11 +15,10 @@ from dcg_econ.agents import ProportionalDemand
 from dcg_econ.agents.learned import learned_axes
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.equilibrium import Draws, regret, solve
-from dcg_econ.experiments.codec import NO_CLASSES, Classes, build, kind_of
+from dcg_econ.experiments.codec import NO_CLASSES, PARTS, Classes, build, kind_of
 from dcg_econ.experiments.learners import learner
 from dcg_econ.experiments.specification import SpecificationError, Training
-from dcg_econ.learning import AbstractEstimator, AbstractObjective, Checkpoint, default_optimiser, train
-from dcg_econ.learning.episode import AbstractProtocol
+from dcg_econ.learning import Checkpoint, default_optimiser, train
 from dcg_econ.mechanism import AbstractMechanism
 from dcg_econ.mechanisms import CurveMarket
 
@@ -92,12 +91,7 @@ def _fixed(mechanism, profile, document) -> Played:
 
 def _learned(mechanism, document, keys, hooks) -> Played:
     training = Training.model_validate(document["training"])
-    parts = {
-        "protocol": AbstractProtocol,
-        "estimator": AbstractEstimator,
-        "objective": AbstractObjective,
-    }
-    built = {key: build(document[key], base, key, hooks.classes) for key, base in parts.items()}
+    built = {key: build(document[key], base, key, hooks.classes) for key, base in PARTS.items()}
     run = train(
         mechanism,
         learner(mechanism, training),

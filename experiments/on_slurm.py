@@ -27,14 +27,15 @@ def main(
 
     from dcg_econ.experiments.cli import FAILED, errors
     from dcg_econ.experiments.program import prepare
-    from dcg_econ.experiments.running import Where, run_study
+    from dcg_econ.experiments.running import run_study
+    from dcg_econ.experiments.where import Where
 
     prepare()
     out.parent.mkdir(parents=True, exist_ok=True)
     file = str(out.parent.resolve() / f".{out.name}-scheduler-{{job_id}}.json")
     with errors(), SLURMRunner(scheduler_file=file, worker_options={"nthreads": 1}) as runner, Client(runner) as client:
         client.wait_for_workers(1)
-        where = Where(connected=client)
+        where = Where(client=client)
         failed = run_study(
             study, out, where, short=False, quiet=False, retries=retries, checkpoint_every=checkpoint_every
         )

@@ -20,6 +20,7 @@ from dcg_econ._names import nearest
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.experiments.codec import (
     NO_CLASSES,
+    PARTS,
     Classes,
     build,
     canonical_text,
@@ -39,8 +40,6 @@ from dcg_econ.experiments.specification import (
     Training,
     Treatment,
 )
-from dcg_econ.learning import AbstractEstimator, AbstractObjective
-from dcg_econ.learning.episode import AbstractProtocol
 from dcg_econ.mechanism import AbstractMechanism
 
 THEORY = "theory"  # the cell with what theory alone says about a calibrated market
@@ -138,13 +137,9 @@ def _name(treatment: str, point: Mapping[str, Any]) -> str:
 
 def _players(treatment: Treatment, where: str, classes: Classes) -> dict[str, Any]:
     """How players decide, in canonical tables."""
-    found = {}
-    for key, base in {
-        "protocol": AbstractProtocol,
-        "estimator": AbstractEstimator,
-        "objective": AbstractObjective,
-    }.items():
-        found[key] = describe(build(getattr(treatment, key), base, f"{where}.{key}", classes))
+    found = {
+        key: describe(build(getattr(treatment, key), base, f"{where}.{key}", classes)) for key, base in PARTS.items()
+    }
     conduct = treatment.conduct
     if isinstance(conduct, str):
         if conduct not in CONDUCTS:

@@ -14,12 +14,7 @@ from dcg_econ.experiments.panel import parameter_columns
 from dcg_econ.experiments.provenance import provenance
 from dcg_econ.experiments.results import Results
 from dcg_econ.experiments.specification import Specification
-from dcg_econ.experiments.store import Store, StoreError, write_bytes
-
-
-def make_report(folder: str | Path) -> Path:
-    """Writes the report of the study that last ran in a results folder."""
-    return write_study_report(Results(Store(folder)))
+from dcg_econ.experiments.store import StoreError, write_bytes
 
 
 def write_study_report(results: Results, path: Path | None = None) -> Path:

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,16 +32,6 @@ class StoppedError(RuntimeError):
     """The run ended before its cells did: what is finished is kept, and the same command goes on."""
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a run did: outcomes of the cells it did, how many were there before, and what it set aside or replaced."""
-
-    outcomes: tuple[Outcome, ...]
-    earlier: int
-    aside: tuple[str, ...] = ()
-    replaced: str = ""
-
-
 @contextmanager
 def locked(store: Store) -> Iterator[None]:
     """Holds the folder for one run; the system lets go of it when the process ends, however it ends."""
@@ -60,7 +49,9 @@ def locked(store: Store) -> Iterator[None]:
         lock.release()
 
 
-def run_cells(store: Store, cells: Sequence[Cell], order: Order, progress: AbstractProgress, client: Any = None) -> Ran:
+def run_cells(
+    store: Store, cells: Sequence[Cell], order: Order, progress: AbstractProgress, client: Any = None
+) -> list[Outcome]:
     """Does every cell that is not finished; failed ones are tried again. `client`: a Dask client, or None for here."""
     todo = [cell for cell in cells if store.finished(cell.name, cell.id).state != DONE]
     progress.start(len(cells) - len(todo), len(cells))
@@ -68,7 +59,7 @@ def run_cells(store: Store, cells: Sequence[Cell], order: Order, progress: Abstr
     for outcome in _here(todo, order, progress) if client is None else _on_dask(todo, order, progress, client):
         outcomes.append(outcome)
         progress.cell(outcome.name, said(outcome))
-    return Ran(tuple(outcomes), len(cells) - len(todo))
+    return outcomes
 
 
 def said(outcome: Outcome) -> str:
@@ -178,7 +169,7 @@ def local_client(workers: int, retries: int) -> Iterator[Any]:
 
 
 @contextmanager
-def remote_client(address: str | None, file: Path | None, timeout: float = 60) -> Iterator[Any]:
+def remote_client(address: str | None, file: str | Path | None, timeout: float = 60) -> Iterator[Any]:
     """A client of a scheduler that exists, by address or scheduler file."""
     _need_dask()
     from distributed import Client

@@ -5,34 +5,13 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from dcg_econ.experiments.program import prepare
 from dcg_econ.experiments.progress import progress_for
 from dcg_econ.experiments.results import Results, counts
 from dcg_econ.experiments.specification import load
 from dcg_econ.experiments.store import DONE, MISSING, Store, StoreError, check_folder
-
-
-class Where(NamedTuple):
-    """Where cells are computed: here, on so many local workers, or by a scheduler that exists."""
-
-    workers: int | None = None
-    scheduler: str | None = None
-    scheduler_file: Path | None = None
-    connected: Any = None  # a Dask client
-
-    def client(self, retries: int) -> Any:
-        """A context manager of a Dask client, or of None for this process."""
-        from dcg_econ.experiments.runner import local_client, remote_client
-
-        if self.workers and (self.scheduler or self.scheduler_file):
-            raise StoreError("--workers starts workers here, --scheduler uses those elsewhere: give one of them")
-        if self.workers:
-            return local_client(self.workers, retries)
-        if self.scheduler or self.scheduler_file:
-            return remote_client(self.scheduler, self.scheduler_file)
-        return nullcontext(self.connected)
+from dcg_econ.experiments.where import Where
 
 
 def run_study(
@@ -49,17 +28,16 @@ def run_study(
 
     study = Study.of(specification, folder)
     with progress_for(quiet) as progress:
-        ran = study.execute(progress, where.client(retries), retries, checkpoint_every)
+        ran = study.execute(progress, where.connect(retries), retries, checkpoint_every)
     for line in filter(None, [ran.replaced, *(f"set aside {line}" for line in ran.aside)]):
         _say(line)
-    results = study.results()
-    status = results.status()
+    status = ran.results.status()
     for row in status[status["error"] != ""].itertuples():
         _say(f"  {row.cell}: {row.error}")
     for row in status[status["unconverged"] > 0].itertuples():
         _say(f"  {row.cell}: {row.warnings}")
     _say(counts(status))
-    _say(f"report: {write_study_report(results)}")
+    _say(f"report: {write_study_report(ran.results)}")
     return bool((status["status"] != DONE).any())
 
 
@@ -79,8 +57,8 @@ def replicate_study(folder: Path, again: Path | None, quiet: bool) -> bool:
 
     study = Study.of(old.specification, again)
     with progress_for(quiet) as progress:
-        study.execute(progress, nullcontext())
-    lines, compared, same = compare(old, study.results())
+        ran = study.execute(progress, nullcontext())
+    lines, compared, same = compare(old, ran.results)
     for line in lines:
         _say(line)
     _say(f"{compared} cells compared: " + ("the same, bit for bit" if same else "NOT the same"))

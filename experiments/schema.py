@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dcg_econ.agents.strategies import AbstractStrategy
-from dcg_econ.experiments.codec import kinds, parameters_of
+from dcg_econ.experiments.codec import PARTS, kinds, parameters_of
 from dcg_econ.experiments.conduct import CONDUCTS
 from dcg_econ.experiments.specification import Specification
-from dcg_econ.learning import AbstractEstimator, AbstractObjective
-from dcg_econ.learning.episode import AbstractProtocol
 from dcg_econ.mechanism import AbstractMechanism
 from dcg_econ.priors import AbstractPrior
 
@@ -30,11 +28,7 @@ def json_schema() -> dict[str, Any]:
     treatment = definitions["Treatment"]["properties"]
     treatment["mechanism"] = _named(kinds(AbstractMechanism), mechanisms)
     treatment["conduct"] = _named(CONDUCTS, _tables(AbstractStrategy)) | {"default": "learned"}
-    for key, base in {
-        "protocol": AbstractProtocol,
-        "estimator": AbstractEstimator,
-        "objective": AbstractObjective,
-    }.items():
+    for key, base in PARTS.items():
         treatment[key] = treatment[key] | _named(kinds(base), _tables(base))
         treatment[key].pop("anyOf", None) if "oneOf" in treatment[key] else None
     treatment["training"] = {"$ref": "#/$defs/Training"}

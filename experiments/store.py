@@ -81,11 +81,12 @@ class Store:
                 )
         for part in ("cells", "failed", "checkpoints"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        for leftover in (self.folder / "cells").glob(f"{_LEFTOVER}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        for leftover in self.folder.rglob(f"{_LEFTOVER}*"):
-            if leftover.is_file() and not leftover.is_symlink():
-                leftover.unlink(missing_ok=True)
+        for home in (self.folder, self.folder / "cells", self.folder / "failed"):
+            for leftover in home.glob(f"{_LEFTOVER}*"):
+                if leftover.is_dir() and not leftover.is_symlink():
+                    shutil.rmtree(leftover, ignore_errors=True)
+                else:
+                    leftover.unlink(missing_ok=True)
 
     def checkpoint(self, cell_id: str) -> Path:
         return self.folder / "checkpoints" / f"{cell_id}.eqx"

@@ -6,8 +6,8 @@ import operator
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,15 @@ import pandas as pd
 
 from dcg_econ._errors import InputError
 from dcg_econ.agents.strategies import AbstractStrategy
-from dcg_econ.experiments.codec import NO_CLASSES, Classes, describe, is_own, kind_of
+from dcg_econ.experiments.codec import NO_CLASSES, PARTS, Classes, describe, is_own, kind_of
 from dcg_econ.experiments.plan import Cell, cells_of
 from dcg_econ.experiments.progress import AbstractProgress, progress_for
 from dcg_econ.experiments.results import Results, begin, counts, finish
-from dcg_econ.experiments.runner import Ran, local_client, locked, remote_client, run_cells
+from dcg_econ.experiments.runner import locked, run_cells
 from dcg_econ.experiments.specification import ROUNDS, Specification, SpecificationError, load, validate
 from dcg_econ.experiments.store import DONE, Store, StoreError, check_folder
-from dcg_econ.experiments.work import Order
+from dcg_econ.experiments.where import Where
+from dcg_econ.experiments.work import Order, Outcome
 from dcg_econ.learning import AbstractEstimator, AbstractObjective, Pathwise, Selfish, Silence
 from dcg_econ.learning.episode import AbstractProtocol
 from dcg_econ.mechanism import AbstractMechanism
@@ -43,6 +44,20 @@ class Treatment:
     objective: AbstractObjective = field(default_factory=Selfish)
     mechanism: AbstractMechanism | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run did: outcomes of the cells it did, how many were there before, and what it set aside or replaced.
+
+    `results`: all cells of the study, looked at when the run had ended.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    earlier: int
+    results: Results
+    aside: tuple[str, ...]
+    replaced: str
 
 
 class Study:
@@ -143,24 +158,21 @@ class Study:
         `checkpoint_every`: seconds between checkpoints of a long training.
         """
         self.folder = Path(folder) if folder is not None else self.folder
-        if sum(x is not None for x in (workers, scheduler, scheduler_file, client)) > 1:
-            raise InputError(
-                "workers", "and a scheduler or a client", "give one of workers, scheduler, scheduler_file, client"
-            )
-        if workers is not None:
-            source: Any = local_client(workers, retries)
-        elif scheduler is not None or scheduler_file is not None:
-            source = remote_client(scheduler, Path(scheduler_file) if scheduler_file else None)
-        else:
-            source = nullcontext(client)
+        source = Where(workers, scheduler, scheduler_file, client).connect(retries)
         with progress_for(quiet) as progress:
-            self.execute(progress, source, retries, checkpoint_every)
-        results = self.results()
-        if (results.status()["status"] != DONE).any():
-            warnings.warn(f"{counts(results.status())}: see status()", stacklevel=2)
-        return self.panel()
+            results = self.execute(progress, source, retries, checkpoint_every).results
+        status = results.status()
+        if (status["status"] != DONE).any():
+            warnings.warn(f"{counts(status)}: see status()", stacklevel=2)
+        return _panel(results)
 
-    def execute(self, progress: AbstractProgress, client: Any, retries: int = 1, checkpoint_every: float = 30.0) -> Ran:
+    def execute(
+        self,
+        progress: AbstractProgress,
+        client: AbstractContextManager[Any],
+        retries: int = 1,
+        checkpoint_every: float = 30.0,
+    ) -> Ran:
         """`run` without its choices: `client` is a context manager of a Dask client, or of None for this process."""
         if retries < 0:
             raise InputError("retries", f"{retries}", "give zero or more")
@@ -175,9 +187,9 @@ class Study:
             with client as connected:
                 if connected is not None:
                     self._check_importable()
-                ran = run_cells(store, self.cells, order, progress, connected)
-            finish(store, self.specification, self.cells, time.perf_counter() - start)
-        return replace(ran, aside=tuple(store.aside), replaced=replaced)
+                outcomes = run_cells(store, self.cells, order, progress, connected)
+            results = finish(store, self.specification, self.cells, time.perf_counter() - start)
+        return Ran(tuple(outcomes), len(self.cells) - len(outcomes), results, tuple(store.aside), replaced)
 
     def _check_importable(self) -> None:
         """Workers import the classes of a program; those of the script itself they cannot."""
@@ -195,10 +207,7 @@ class Study:
 
     def panel(self) -> pd.DataFrame:
         """One row per session x round x participant of all finished cells; raises `StoreError` where there is none."""
-        panel = self.results().panel()
-        if panel.empty:
-            raise StoreError(f"{self.folder} holds no finished cell of this study: run it, or see status() for errors")
-        return panel
+        return _panel(self.results())
 
     def status(self) -> pd.DataFrame:
         """One row per cell: its state, sessions, how many did not converge, seconds, warnings, error."""
@@ -229,6 +238,14 @@ class Study:
         )
 
 
+def _panel(results: Results) -> pd.DataFrame:
+    """The panel of a study, of which something must be there."""
+    panel, folder = results.panel(), results.store.folder
+    if panel.empty:
+        raise StoreError(f"{folder} holds no finished cell of this study: run it, or see status() for errors")
+    return panel
+
+
 def _whole(value: Any) -> Any:
     """A whole number of any library as Python's; what is none is left to the specification to refuse."""
     return value if isinstance(value, bool) or not hasattr(value, "__index__") else operator.index(value)
@@ -243,12 +260,7 @@ def _listed(values: Any, where: str, classes: dict[str, type]) -> list[Any]:
 def _treatment(name: str, value: Any, classes: dict[str, type]) -> dict[str, Any]:
     """The table of a treatment, which may be given by its protocol, strategy, objective or estimator alone."""
     where = f"treatments.{name}"
-    for base, key in (
-        (AbstractProtocol, "protocol"),
-        (AbstractStrategy, "conduct"),
-        (AbstractObjective, "objective"),
-        (AbstractEstimator, "estimator"),
-    ):
+    for key, base in {"conduct": AbstractStrategy, **PARTS}.items():
         if isinstance(value, base):
             value = Treatment(**{key: value})
     value = Treatment(conduct=value) if isinstance(value, str) else value
@@ -257,7 +269,7 @@ def _treatment(name: str, value: Any, classes: dict[str, type]) -> dict[str, Any
             f"{where}: got {type(value).__name__}; give dcg.Treatment(...), a protocol or a strategy"
         )
     table: dict[str, Any] = {"name": name, "training": dict(value.training)}
-    for key in ("conduct", "protocol", "estimator", "objective", "mechanism"):
+    for key in ("conduct", *PARTS, "mechanism"):
         part = getattr(value, key)
         if part is not None:
             table[key] = part if isinstance(part, str) else _described(part, f"{where}.{key}", classes)

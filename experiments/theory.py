@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -14,6 +16,7 @@ from jaxtyping import Array, Float
 
 from dcg_econ.equilibrium import sensitivity, solve
 from dcg_econ.experiments import fulton
+from dcg_econ.experiments.fulton import Calibrated
 from dcg_econ.experiments.specification import Calibration
 from dcg_econ.mechanisms.market import AbstractMarket
 
@@ -51,6 +54,18 @@ def nash_outcomes(market: AbstractMarket) -> Float[Array, 2]:
     return 100 * jnp.stack([1 - (weights @ price) / (weights @ competitive), 1 - eq.efficiency])
 
 
+@eqx.filter_jit
+def _answers(build: Callable[[Calibrated], AbstractMarket], c: Calibrated) -> Float[Array, 2]:
+    return nash_outcomes(build(c))
+
+
+def _at(report: str, market: Calibration, elasticity: Any, share: Any = None, spread: Any = None) -> Float[Array, 2]:
+    """`nash_outcomes` under changed assumptions, compiled once for a report and a number of buyers."""
+    c = fulton.calibrate(elasticity, market, share)
+    spread = jnp.asarray(c.spread if spread is None else spread, float)
+    return _answers(MARKETS[report], c._replace(elasticity=jnp.asarray(elasticity, float), spread=spread))
+
+
 def sensitivities(market: AbstractMarket) -> pd.DataFrame:
     """Exact derivatives of the Nash welfare loss (share of first best) in the parameters of the normalised market."""
     found = sensitivity(market, lambda eq: 1 - eq.efficiency)
@@ -71,17 +86,10 @@ def sensitivities(market: AbstractMarket) -> pd.DataFrame:
 def robustness(elasticity: float, market: Calibration) -> pd.DataFrame:
     """Nash markdown and welfare loss, in percent, by report, number of buyers and share of the fringe."""
     rows = []
-    for report, build in MARKETS.items():
-        for buyers in BUYERS:
-            assumed = market.model_copy(update={"buyers": buyers})
-
-            def at(share, build=build, assumed=assumed):
-                return nash_outcomes(build(fulton.calibrate(elasticity, assumed, share)))
-
-            found = np.asarray(eqx.filter_jit(jax.vmap(at))(jnp.asarray(SHARES)))
-            for share, (markdown, loss) in zip(SHARES, found, strict=True):
-                row = {"report": report, "buyers": buyers, "fringe_share": share}
-                rows.append(row | {"markdown": markdown, "loss": loss})
+    for report, buyers, share in itertools.product(MARKETS, BUYERS, SHARES):
+        markdown, loss = np.asarray(_at(report, market.model_copy(update={"buyers": buyers}), elasticity, share))
+        row = {"report": report, "buyers": buyers, "fringe_share": share}
+        rows.append(row | {"markdown": markdown, "loss": loss})
     return pd.DataFrame(rows)
 
 
@@ -95,16 +103,12 @@ def estimation_error(
     where the answer bends: the price fall is proportional to 1/|elasticity|.
     """
     rows = []
-    for report, build in MARKETS.items():
-
-        def at(e, build=build):
-            return nash_outcomes(build(fulton.calibrate(e, market)))
-
-        both = eqx.filter_jit(lambda e, at=at: (at(e), jax.jacrev(at)(e)))
-        values, slopes = both(jnp.asarray(elasticity))
+    for report in MARKETS:
+        at = partial(_at, report, market)
+        values, slopes = at(elasticity), jax.jacrev(at)(jnp.asarray(elasticity))
         ends = None
         if interval is not None and max(interval) < 0:
-            ends = np.asarray(eqx.filter_jit(jax.vmap(at))(jnp.asarray(interval)))
+            ends = np.stack([at(end) for end in interval])
         for k, outcome in enumerate(("markdown", "loss")):
             row = {"report": report, "outcome": outcome, "value": float(values[k])}
             row |= {"se": abs(float(slopes[k])) * standard_error}
@@ -115,12 +119,7 @@ def estimation_error(
 def spread(elasticity: float, market: Calibration) -> pd.DataFrame:
     """Nash markdown and welfare loss, in percent, by report and spread of private values."""
     rows = []
-    for report, build in MARKETS.items():
-
-        def at(width, build=build):
-            return nash_outcomes(build(fulton.calibrate(elasticity, market)._replace(spread=width)))
-
-        found = np.asarray(eqx.filter_jit(jax.vmap(at))(jnp.asarray(SPREADS)))
-        for width, (markdown, loss) in zip(SPREADS, found, strict=True):
-            rows.append({"report": report, "spread": width, "markdown": markdown, "loss": loss})
+    for report, width in itertools.product(MARKETS, SPREADS):
+        markdown, loss = np.asarray(_at(report, market, elasticity, spread=width))
+        rows.append({"report": report, "spread": width, "markdown": markdown, "loss": loss})
     return pd.DataFrame(rows)

@@ -204,6 +204,13 @@ def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(folder, out):
     assert result.exit_code in (2, 4) and out[:5] in result.stderr and "Traceback" not in result.output
 
 
+def test_cells_are_computed_in_one_place(folder, tmp_path):
+    places = ("--workers", "1", "--scheduler", "tcp://127.0.0.1:1")
+    result = call("run", str(folder.parent / "small.toml"), "--out", str(tmp_path / "out"), *places)
+    assert result.exit_code == 2 and "workers: and scheduler; give one of workers, scheduler" in result.stderr
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_notice_of_the_batch_system_is_heeded(folder, monkeypatch):
     monkeypatch.setattr("dcg_econ.experiments.running.run_study", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     result = call("run", str(folder.parent / "small.toml"))
@@ -214,11 +221,11 @@ KEYS = "mechanism parameters strategies payoffs welfare first_best efficiency re
 
 
 def test_solve_prints_one_json_object(folder):
-    result = call("solve", "curve_market", "--set", "curvature=[0.5, 1, 2, 4]", "--set", "outside_slope=0.3", "--json")
+    result = call("solve", "curve_market", "--set", "curvature=[0.5, 1, 2]", "--set", "outside_slope=0.3", "--json")
     assert result.exit_code == 0 and result.stderr == "" and result.stdout.count("\n") == 1
     found = json.loads(result.stdout)
     assert set(KEYS.split()) <= set(found) and found["mechanism"] == "curve_market" and found["converged"] is True
-    market = CurveMarket([0.5, 1, 2, 4], outside_slope=0.3)
+    market = CurveMarket([0.5, 1, 2], outside_slope=0.3)
     eq = dcg.solve(market)
     assert found["efficiency"] == pytest.approx(float(eq.efficiency), abs=1e-14)
     assert found["strategies"]["slope"] == pytest.approx(eq.strategies.slope.tolist())

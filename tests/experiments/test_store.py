@@ -191,11 +191,25 @@ def test_who_comes_second_keeps_the_first(store):
 
 
 def test_leftovers_of_a_killed_run_are_cleared(store):
-    (store.folder / "cells" / ".new-abc").mkdir()
-    (store.folder / "cells" / ".new-abc" / "panel.parquet").write_bytes(b"half")
-    (store.folder / ".new-def").write_bytes(b"half")
+    for folder in (store.folder, store.folder / "cells"):  # of a report, of a cell
+        (folder / ".new-abc").mkdir()
+        (folder / ".new-abc" / "half").write_bytes(b"half")
+    for folder in (store.folder, store.folder / "failed"):  # of a plan, of a failure
+        (folder / ".new-def").write_bytes(b"half")
     store.prepare()
-    assert listing(store.folder) == ["cells", "checkpoints", "failed"] and listing(store.folder / "cells") == []
+    assert listing(store.folder) == ["cells", "checkpoints", "failed"]
+    assert [listing(store.folder / part) for part in ("cells", "failed")] == [[], []]
+
+
+def test_leftovers_are_looked_for_where_they_are_made(store):
+    store.write_cell(ID, {"panel": FRAME}, TOLD)
+    (cell_of(store) / ".new-abc").write_bytes(b"somebody's")
+    (store.folder.parent / "elsewhere").mkdir()
+    (store.folder.parent / "elsewhere" / "chapter.tex").write_text("x")
+    (store.folder / ".new-abc").symlink_to(store.folder.parent / "elsewhere")
+    store.prepare()
+    assert listing(cell_of(store)) == [".new-abc", MANIFEST, "panel.parquet"]
+    assert listing(store.folder.parent / "elsewhere") == ["chapter.tex"]
 
 
 def test_foreign_folders_are_left_alone(tmp_path):

@@ -21,7 +21,9 @@ from dcg_econ.mechanisms import CurveMarket
 @pytest.fixture(scope="module")
 def specification():
     full = load("fish_market")
-    return full.model_copy(update={"sessions": 2, "training": Training(steps=20, batch=16, records=2)})
+    return full.model_copy(
+        update={"sessions": 2, "training": Training(steps=20, batch=16, knots=4, width=8, records=2)}
+    )
 
 
 @pytest.fixture(scope="module")
