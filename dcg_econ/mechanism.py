@@ -21,6 +21,11 @@ class AbstractMechanism(eqx.Module):
     def players(self) -> tuple[str, ...]:
         """The names of the N strategic players."""
 
+    @property
+    @abstractmethod
+    def continuous(self) -> bool:
+        """Whether payoffs are continuous in the reports, so that a play's derivative is an unbiased gradient."""
+
     @abstractmethod
     def sample_types(self, key: Array) -> Any:
         """One draw of all types (and of nature's moves)."""

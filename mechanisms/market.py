@@ -68,6 +68,10 @@ class AbstractMarket(AbstractMechanism):
     def players(self):
         return tuple(f"trader {i + 1}" for i in range(self.curvature.shape[-1]))
 
+    @property
+    def continuous(self):
+        return True
+
     def sample_types(self, key):
         value_key, supply_key = jax.random.split(key)
         n = self.curvature.shape[-1]

@@ -5,7 +5,9 @@ from dcg_econ.learning.episode import Episode as Episode
 from dcg_econ.learning.episode import Silence as Silence
 from dcg_econ.learning.episode import play as play
 from dcg_econ.learning.estimators import AbstractEstimator as AbstractEstimator
+from dcg_econ.learning.estimators import Interim as Interim
 from dcg_econ.learning.estimators import Pathwise as Pathwise
+from dcg_econ.learning.estimators import default_estimator as default_estimator
 from dcg_econ.learning.objectives import AbstractObjective as AbstractObjective
 from dcg_econ.learning.objectives import Joint as Joint
 from dcg_econ.learning.objectives import Selfish as Selfish

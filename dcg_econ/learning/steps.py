@@ -29,7 +29,8 @@ class Game(eqx.Module):
         types = jax.vmap(self.mechanism.sample_types)(jax.random.split(key, batch))
         known = jax.vmap(self.mechanism.known)(types)
         numbers, pull = jax.vjp(lambda p: jax.vmap(eqx.combine(p, self.rest).numbers)(known), learned)
-        assemble = eqx.combine(learned, self.rest).assemble
+        population = jax.lax.stop_gradient(eqx.combine(learned, self.rest))
+        setting = self.estimator.setting(self.mechanism, population)
         # Beyond it payoffs overflow, and Lineax raises on what is not finite in a derivative, for all sessions at once.
         limit = float(jnp.finfo(numbers.dtype).max) ** (1 / 3)
 
@@ -37,15 +38,13 @@ class Game(eqx.Module):
             whole = jnp.all(jnp.abs(numbers) < limit)
             numbers = jnp.where(whole, numbers, 0)
 
-            def outcome(x):
-                return self.mechanism.outcome(self.mechanism.handed_in(assemble(x), types))
-
             def payoffs(x):
-                return self.mechanism.payoffs(types, outcome(x))
+                return self.estimator.payoffs(self.mechanism, setting, population.assemble(x), types)
 
             _, own = self.estimator.gradient(payoffs, numbers, self.objective)
             good = whole & jnp.all(jnp.isfinite(own))
-            settled = self.mechanism.settled(outcome(numbers))
+            reports = self.mechanism.handed_in(population.assemble(numbers), types)
+            settled = self.mechanism.settled(self.mechanism.outcome(reports))
             return jnp.where(good, own, 0), ~(good & settled)
 
         own, bad = jax.vmap(one)(numbers, types)

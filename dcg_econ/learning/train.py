@@ -24,7 +24,7 @@ from dcg_econ.equilibrium.regret import Draws
 from dcg_econ.learning.checkpoint import Checkpoint
 from dcg_econ.learning.devices import gathered, placement, put
 from dcg_econ.learning.episode import AbstractProtocol
-from dcg_econ.learning.estimators import AbstractEstimator, Pathwise
+from dcg_econ.learning.estimators import AbstractEstimator, default_estimator
 from dcg_econ.learning.objectives import AbstractObjective, Selfish
 from dcg_econ.learning.optimiser import default_optimiser
 from dcg_econ.learning.steps import Game, advance, assess
@@ -98,17 +98,18 @@ def train(
 ) -> Run:
     """Trains `sessions` populations side by side, each initialised by `agents(key)`.
 
-    A step plays `batch` fresh episodes. `optimiser` defaults to `default_optimiser(steps)`; compiled code is found again
-    for the same object only, whatever the numbers of the mechanism. `progress(done, steps, text)` is called after each of
-    the `records` chunks of steps. With a `checkpoint`, the same call goes on where an earlier one was interrupted and ends
-    in the same numbers (OSError where it cannot be written). `devices`: sessions are shared out over the largest number of
-    them that divides `sessions`.
+    A step plays `batch` fresh episodes. `estimator` defaults to what suits the mechanism (`default_estimator`), and
+    `optimiser` to `default_optimiser(steps)`; compiled code is found again for the same object only, whatever the numbers
+    of the mechanism. `progress(done, steps, text)` is called after each of the `records` chunks of steps. With a
+    `checkpoint`, the same call goes on where an earlier one was interrupted and ends in the same numbers (OSError where it
+    cannot be written). `devices`: sessions are shared out over the largest number of them that divides `sessions`.
     """
     _check(mechanism, agents, protocol, checkpoint, steps=steps, batch=batch, sessions=sessions, records=records)
     optimiser = optimiser or default_optimiser(steps)
     keys = jax.vmap(lambda s: jax.random.fold_in(key, s))(jnp.arange(sessions))
     learned, rest = split_learned(unstack_frozen(eqx.filter_vmap(agents)(keys)))
-    game = Game(mechanism, estimator or Pathwise(), objective or Selfish(), rest)
+    game = Game(mechanism, estimator or default_estimator(mechanism), objective or Selfish(), rest)
+    game.estimator.check(mechanism, game.objective)
     evaluation = Draws(record_draws, jax.random.fold_in(key, _EVALUATION))
     marks = np.linspace(0, steps, min(records, steps) + 1).round().astype(int).tolist()
     keeper = _Keeper(checkpoint, marks, sessions, (marks, batch, *_given(game, keys, evaluation)))

@@ -125,6 +125,10 @@ class AlternatingOffers(AbstractMechanism):
         """(1): what money one round later is worth now, (2,)."""
         return self.delta ** (1 / (1 - self.risk))
 
+    @property
+    def continuous(self):
+        return False
+
     def sample_types(self, key):
         second = jax.random.uniform(key, (), self.first_mover.dtype) >= self.first_mover
         return Turn(second.astype(int), jnp.zeros((), int))

@@ -108,6 +108,10 @@ class DoubleAuction(AbstractMechanism):
         sellers = tuple(f"seller {j + 1}" for j in range(self.sellers))
         return ("buyer", "seller") if (self.buyers, self.sellers) == (1, 1) else buyers + sellers
 
+    @property
+    def continuous(self):
+        return False
+
     def sample_types(self, key):
         value_key, cost_key, lot_key = jax.random.split(key, 3)
         lots = jax.random.uniform(lot_key, (self.buyers + self.sellers,), self.k.dtype)
@@ -237,11 +241,16 @@ class DoubleAuction(AbstractMechanism):
         if isinstance(profile, AbstractBids):
             return profile
         share = jnp.linspace(0, 1, _TABLE)
-        types = Sides(self.values.quantile(share), self.costs.quantile(share))
-        reports = jnp.sort(jnp.stack(profile(types)), axis=1)
+        types = jnp.stack([self.values.quantile(share), self.costs.quantile(share)])
+
+        def at(value, cost):
+            reports = profile(Sides(jnp.full(self.buyers, value), jnp.full(self.sellers, cost)))
+            return jnp.stack([reports.buyers[0], reports.sellers[0]])
+
+        reports = jnp.sort(jax.vmap(at, out_axes=1)(*types), axis=1)
         # Equal neighbours would leave the inverse open.
         apart = jnp.arange(_TABLE) * 64 * jnp.finfo(reports.dtype).eps * (1 + jnp.abs(reports[:, -1:]))
-        return TabulatedBids(jnp.stack(types), reports + apart)
+        return TabulatedBids(types, reports + apart)
 
     def opposition(self, side: int, bids: AbstractBids) -> Opposition:
         """What a trader of `side` faces when the others bid so."""

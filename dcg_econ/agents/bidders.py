@@ -1,0 +1,64 @@
+"""Learned bidders of two-sided markets: an increasing net from a type to a bid or an ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from dcg_econ.agents.bids import Sides
+from dcg_econ.agents.learned import AbstractAgent, AbstractPopulation, Frozen
+from dcg_econ.priors import as_number
+
+
+class BidAgent(AbstractAgent):
+    """A net from a trader's type to its bid or ask that rises by construction: a sum of `width` rising sigmoids.
+
+    Increasing reports are without loss: with independent types a higher type never gains by reporting less. `low` and
+    `high`: the range of types; reports start near a random increasing function of it, and may leave it.
+    """
+
+    weights: Float[Array, " w"]
+    steps: Float[Array, " w"]
+    places: Float[Array, " w"]
+    base: Float[Array, ""]
+    frozen: Frozen
+
+    def __init__(self, low: ArrayLike = 0.0, high: ArrayLike = 1.0, *, key: Array, width: int = 32):
+        self.frozen = Frozen((as_number(low), as_number(high)))
+        dtype = self.frozen.value[0].dtype
+        tilt, step, place, base = jax.random.split(key, 4)
+        # Unequal weights tilt each session's start its own way, so that sessions may find different equilibria.
+        self.weights = jax.random.normal(tilt, (width,), dtype) - jnp.log(jnp.asarray(width, dtype))
+        self.steps = jnp.log(jnp.expm1(jnp.asarray(4.0, dtype))) + jax.random.normal(step, (width,), dtype)
+        self.places = jax.random.uniform(place, (width,), dtype, -0.2, 1.2)
+        self.base = jax.random.uniform(base, (), dtype, -0.2, 0.2)
+
+    def numbers(self, known):
+        low, high = self.frozen.value
+        at = (known - low) / (high - low)
+        rises = jax.nn.sigmoid(jax.nn.softplus(self.steps) * (at - self.places))
+        return (low + (high - low) * (self.base + jnp.sum(jax.nn.softplus(self.weights) * rises)))[None]
+
+    def assemble(self, numbers):
+        return numbers[:, 0]
+
+
+class Bidders(AbstractPopulation):
+    """All buyers use one net and all sellers another, on their own types."""
+
+    buyer: AbstractAgent
+    seller: AbstractAgent
+    buyers: int = eqx.field(static=True, default=1)
+
+    def numbers(self, known: Sides) -> Any:
+        return jnp.concatenate(
+            [jax.vmap(self.buyer.numbers)(known.buyers), jax.vmap(self.seller.numbers)(known.sellers)]
+        )
+
+    def assemble(self, numbers):
+        return Sides(self.buyer.assemble(numbers[: self.buyers]), self.seller.assemble(numbers[self.buyers :]))
