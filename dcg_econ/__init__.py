@@ -38,13 +38,17 @@ _NAMES = {
         "tune",
     ),
     "dcg_econ.agents": (
+        "AffineBids",
         "AffineDemand",
         "AffineQuantity",
+        "BidAgent",
+        "Bidders",
         "CurveAgent",
         "ProportionalDemand",
         "QuantityAgent",
         "Separate",
         "Shared",
+        "StepBids",
     ),
     "dcg_econ.equilibrium": (
         "Cubature",
@@ -57,7 +61,18 @@ _NAMES = {
         "solve",
     ),
     "dcg_econ.experiments": ("Study", "Treatment"),
-    "dcg_econ.learning": ("Checkpoint", "Episode", "Joint", "Pathwise", "Run", "Selfish", "Silence", "play", "train"),
+    "dcg_econ.learning": (
+        "Checkpoint",
+        "Episode",
+        "Interim",
+        "Joint",
+        "Pathwise",
+        "Run",
+        "Selfish",
+        "Silence",
+        "play",
+        "train",
+    ),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 _FOLDERS = ("analysis", "experiments", "mechanisms")

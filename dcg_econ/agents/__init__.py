@@ -1,5 +1,9 @@
 """Who speaks."""
 
+from dcg_econ.agents.bidders import BidAgent as BidAgent
+from dcg_econ.agents.bidders import Bidders as Bidders
+from dcg_econ.agents.bids import AffineBids as AffineBids
+from dcg_econ.agents.bids import StepBids as StepBids
 from dcg_econ.agents.learned import CurveAgent as CurveAgent
 from dcg_econ.agents.learned import QuantityAgent as QuantityAgent
 from dcg_econ.agents.learned import Separate as Separate

@@ -10,6 +10,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 from dcg_econ.agents.bids import AbstractBidCurves, Path, require_sides, sides_of
@@ -138,8 +139,9 @@ def moment_at_zero(span: Array) -> Array:
     return jnp.arcsinh(-(start + end) / (end - start) * jnp.sinh(stretch)) / stretch
 
 
+@jax.custom_jvp
 def _series(coefficients: Float[Array, " q"], x: Array) -> Array:
-    """The Chebyshev series at x, by Clenshaw's recurrence."""
+    """The Chebyshev series at x, by Clenshaw's recurrence; its derivatives are series, not derived recurrences."""
 
     def step(carry, a):
         b, c = carry
@@ -148,6 +150,16 @@ def _series(coefficients: Float[Array, " q"], x: Array) -> Array:
     zero = jnp.zeros_like(x, dtype=coefficients.dtype)
     (b, c), _ = jax.lax.scan(step, (zero, zero), coefficients[:0:-1])
     return x * b - c + coefficients[0]
+
+
+def _series_jvp(primals, tangents):
+    (coefficients, x), (turned, moved) = primals, tangents
+    turn = jnp.zeros_like(x) if isinstance(turned, SymbolicZero) else _series(turned, x)
+    shift = jnp.zeros_like(x) if isinstance(moved, SymbolicZero) else _series(_derivative(coefficients), x) * moved
+    return _series(coefficients, x), turn + shift
+
+
+_series.defjvp(_series_jvp, symbolic_zeros=True)
 
 
 def _derivative(coefficients: Float[Array, " q"]) -> Float[Array, " d"]:

@@ -60,6 +60,8 @@ def sensitivity(mechanism: AbstractMechanism, quantity: Callable[[Equilibrium], 
     `settings` go to `solve`, which raises where there is no equilibrium. Under `jax.vmap` a mechanism without
     equilibrium gives NaN in its own lane.
     """
+    if settings.get("strategies") is None:
+        settings["strategies"] = mechanism.initial_profile()
     solve(mechanism, **settings)
     found = _sensitivity(mechanism, quantity, settings)
     leaves = jax.tree.leaves(found.derivatives)

@@ -119,19 +119,21 @@ class Tabulated(AbstractBoundedPrior):
         return jnp.where(within, heights[i] + slopes[i] * (at - self.points[i]), 0.0)
 
     def cdf(self, x):
-        _, at = inside(x, *self.support())
+        low, high = self.support()
+        _, at = inside(x, low, high)
         i, heights, below, slopes = self._piece(self.points, at)
         step = at - self.points[i]
-        return clipped(below[i] + step * (heights[i] + 0.5 * slopes[i] * step), x, *self.support(), 0.0, 1.0)
+        return clipped(below[i] + step * (heights[i] + 0.5 * slopes[i] * step), x, low, high, 0.0, 1.0)
 
     def survival(self, x):
-        _, at = inside(x, *self.support())
+        low, high = self.support()
+        _, at = inside(x, low, high)
         i, heights, below, slopes = self._piece(self.points, at)
         areas = jnp.diff(below)
         above = jnp.append(jnp.cumsum(areas[::-1])[::-1], 0.0)
         step = self.points[i + 1] - at
         value = above[i + 1] + step * (heights[i + 1] - 0.5 * slopes[i] * step)
-        return clipped(value, x, *self.support(), 1.0, 0.0)
+        return clipped(value, x, low, high, 1.0, 0.0)
 
     def quantile(self, u):
         u = jnp.asarray(u)
@@ -158,9 +160,8 @@ class Tabulated(AbstractBoundedPrior):
     def _rule(self, n):
         points, weights = np.polynomial.legendre.leggauss(n)
         half = 0.5 * jnp.diff(self.points)[:, None]
-        nodes = self.points[:-1, None] + half * (1 + jnp.asarray(points, half.dtype))
-        nodes, weights = nodes.ravel(), (half * jnp.asarray(weights, half.dtype)).ravel()
-        return nodes, weights * self.density(nodes)
+        nodes = (self.points[:-1, None] + half * (1 + jnp.asarray(points, half.dtype))).ravel()
+        return nodes, (half * jnp.asarray(weights, half.dtype)).ravel() * self.density(nodes)
 
 
 def _advance(height, slope, mass):

@@ -36,10 +36,12 @@ from dcg_econ._errors import InputError, is_concrete
 from dcg_econ.agents.bids import BUYERS, SELLERS, AbstractBidCurves, AbstractBids, AffineBids, Sides, TabulatedBids
 from dcg_econ.mechanism import AbstractMechanism
 from dcg_econ.mechanisms.bargaining.opposition import Faced, Opposition, exactly, expected_payoff
+from dcg_econ.mechanisms.bargaining.shooting import Terms, regular_mark, shoot
 from dcg_econ.priors import AbstractBoundedPrior, Uniform, number
 
 _GRID = 65  # prices at which deviations are tried, besides those of the others' offers
 _SITUATIONS = 64  # own types at which they are tried
+_DEGREE = 128  # of the series of smooth bids
 _TABLE = 129  # quantiles at which a learned profile is looked at
 
 
@@ -172,10 +174,13 @@ class DoubleAuction(AbstractMechanism):
         return self.expectations(truth)[1]
 
     def initial_profile(self):
-        (_, high), (low, _) = self.values.support(), self.costs.support()
+        low, high = self.terms.range()
+        uniform = isinstance(self.values, Uniform) and isinstance(self.costs, Uniform)
+        if not uniform and is_concrete(self.k) and 0 < float(self.k) < 1:
+            return shoot(self.terms, regular_mark(self.terms, 0.5 * (low + high)), _DEGREE)
         slope = jnp.stack([1 / (1 + self.k), 1 / (2 - self.k)])  # (4), moved to the range of possible trades
         shade = 0.5 * (1 - self.k) * jnp.stack([self.k / (1 + self.k), jnp.ones_like(self.k)])
-        return AffineBids(low + (high - low) * shade - slope * low + 0 * slope, slope)
+        return AffineBids(low + (high - low) * shade - slope * low, slope)
 
     def residuals(self, own, others):
         if not isinstance(others, AbstractBidCurves):
@@ -251,6 +256,11 @@ class DoubleAuction(AbstractMechanism):
         # Equal neighbours would leave the inverse open.
         apart = jnp.arange(_TABLE) * 64 * jnp.finfo(reports.dtype).eps * (1 + jnp.abs(reports[:, -1:]))
         return TabulatedBids(types, reports + apart)
+
+    @property
+    def terms(self) -> Terms:
+        """What the path of smooth bids depends on."""
+        return Terms(self.k, self.values, self.costs, self.buyers, self.sellers)
 
     def opposition(self, side: int, bids: AbstractBids) -> Opposition:
         """What a trader of `side` faces when the others bid so."""

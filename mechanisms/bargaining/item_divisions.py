@@ -30,7 +30,7 @@ class ItemOutcome(NamedTuple):
     agreed: Array
 
 
-class BargainingSet(eqx.Module):
+class Divisions(eqx.Module):
     """The m divisions of one pool: items of each player `held` (m, 2, kinds), `payoffs` (m, 2) in points, whether each
     is `feasible` (m,), and `efficient` (m,): no feasible division is better for one player and no worse for the other."""
 
@@ -92,10 +92,10 @@ def is_efficient(types: ItemTypes, payoffs: Float[Array, 2], most: int) -> Bool[
     return ~jnp.any(better & feasible)
 
 
-def bargaining_set(types: ItemTypes, most: int) -> BargainingSet:
+def divisions_of(types: ItemTypes, most: int) -> Divisions:
     """Every division of the pool of one instance, with `most` items of a kind at the most."""
     require_items(types.pool, types.values)
     held, payoffs, feasible = feasible_payoffs(types, most)
     better = jnp.all(payoffs[:, None] >= payoffs, -1) & jnp.any(payoffs[:, None] > payoffs, -1)
     efficient = feasible & ~jnp.any(better & feasible[:, None], 0)
-    return BargainingSet(held, payoffs, feasible, efficient)
+    return Divisions(held, payoffs, feasible, efficient)

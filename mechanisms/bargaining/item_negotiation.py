@@ -31,7 +31,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from dcg_econ._errors import InputError, is_concrete
-from dcg_econ.mechanisms.bargaining.item_divisions import BargainingSet, ItemOutcome, bargaining_set
+from dcg_econ.mechanisms.bargaining.item_divisions import Divisions, ItemOutcome, divisions_of
 from dcg_econ.mechanisms.bargaining.item_priors import (
     AbstractItemPrior,
     Deadline,
@@ -222,9 +222,9 @@ class ItemNegotiation(eqx.Module):
         """The largest sum of payoffs (3)."""
         return jnp.sum(types.pool * jnp.max(types.values, -2), -1)
 
-    def bargaining_set(self, types: ItemTypes) -> BargainingSet:
+    def bargaining_set(self, types: ItemTypes) -> Divisions:
         """Every division of the pool with its payoffs, and the bargaining solutions among them."""
-        return bargaining_set(types, self.items.most)
+        return divisions_of(types, self.items.most)
 
 
 def negotiate(

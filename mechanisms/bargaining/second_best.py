@@ -110,19 +110,11 @@ def second_best(values: AbstractPrior, costs: AbstractPrior) -> SecondBest:
     values fall somewhere (the bound then needs ironing, which is not done here), and `EquilibriumError` where no weight
     balances the budget; under `jax.vmap` such a lane carries NaN and its flags.
     """
-    for field, prior in (("values", values), ("costs", costs)):
-        if not isinstance(prior, AbstractBoundedPrior):
-            raise InputError(field, f"{prior!r} has no density on an interval", "give dcg.Uniform, dcg.Beta ...")
-        if jnp.ndim(prior.mean()) > 0:
-            raise InputError(field, f"parameters of shape {jnp.shape(prior.mean())}", "give scalars, and use jax.vmap")
-    (low, high), (cheapest, dearest) = values.support(), costs.support()
-    if is_concrete(low, high, cheapest, dearest):
-        if float(high) <= float(cheapest):
-            problem = f"no trade is possible: none lies above the lowest cost, {float(cheapest):g}"
-            raise InputError("values", problem, "raise the values or lower the costs so that they overlap")
-        for field, start, stop in (("values", low, high), ("costs", cheapest, dearest)):
-            if float(start) >= float(stop):
-                raise InputError(field, f"all mass lies at {float(start):g}", "give low < high")
+    values, costs = _checked("values", values), _checked("costs", costs)
+    high, cheapest = values.support()[1], costs.support()[0]
+    if is_concrete(high, cheapest) and float(high) <= float(cheapest):
+        problem = f"no trade is possible: none lies above the lowest cost, {float(cheapest):g}"
+        raise InputError("values", problem, "raise the values or lower the costs so that they overlap")
     found = _solve(values, costs)
     if is_concrete(found.regular, found.converged) and not bool(found.regular):
         raise InputError(
@@ -136,6 +128,17 @@ def second_best(values: AbstractPrior, costs: AbstractPrior) -> SecondBest:
             "near one, or give less extreme priors"
         )
     return found
+
+
+def _checked(field, prior) -> AbstractBoundedPrior:
+    if not isinstance(prior, AbstractBoundedPrior):
+        raise InputError(field, f"{prior!r} has no density on an interval", "give dcg.Uniform, dcg.Beta ...")
+    low, high = prior.support()
+    if jnp.ndim(prior.mean()) > 0:
+        raise InputError(field, f"parameters of shape {jnp.shape(prior.mean())}", "give scalars, and use jax.vmap")
+    if is_concrete(low, high) and float(low) >= float(high):
+        raise InputError(field, f"all mass lies at {float(low):g}", "give low < high")
+    return prior
 
 
 def _first_best(buyer, seller):
@@ -161,8 +164,9 @@ def _solve(values, costs) -> SecondBest:
     balanced = attained | (jnp.abs(budget) <= residual_tolerance(budget.dtype) * best)
     good = regular & balanced & (best > 0)
     numbers = surplus, best, weight / (1 - weight), weight, probability, buyer_rent, seller_rent
-    numbers = [jnp.where(good, number, jnp.nan) for number in numbers]
-    return SecondBest(*numbers, *jax.lax.stop_gradient((budget, regular, good)), values, costs)
+    shown = [jnp.where(good, number, jnp.nan) for number in numbers]
+    budget, regular, good = jax.lax.stop_gradient((budget, regular, good))
+    return SecondBest(*shown, budget=budget, regular=regular, converged=good, values=values, costs=costs)
 
 
 class _AbstractSide(eqx.Module):
