@@ -6,6 +6,7 @@ if __name__ != "dcg_econ.analysis":
         "so that it never hides a file of yours with the same name"
     )
 
+from dcg_econ.analysis.bid_figures import bid_figure
 from dcg_econ.analysis.demand import InstrumentalVariables, fulton_demand, two_stage_least_squares
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
 from dcg_econ.analysis.export import write_csv, write_stata
@@ -30,6 +31,7 @@ __all__ = [
     "ReportMaterial",
     "Table",
     "TreatmentEffects",
+    "bid_figure",
     "demand_figure",
     "effects_table",
     "efficiency_figure",

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.benchmarks import COLUMNS, NASH, SECOND_BEST, is_known
 from dcg_econ.analysis.inference import Estimate, mean_per_day, ratio, session_ratios
 from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.panels import market_days, sound_days, treatments_of
 from dcg_econ.analysis.points import parameters_of
-from dcg_econ.analysis.style import BLACK, BLUE, GREY, KNOWN, RC, VERMILION, Look, looks, study_order
+from dcg_econ.analysis.style import BLACK, BLUE, GREY, KNOWN, RC, VERMILION, Look, looks, study_order, treatment_label
 from dcg_econ.analysis.tables import number_text
 from dcg_econ.analysis.units import units_of
 
@@ -158,9 +159,23 @@ def efficiency_figure(panel: pd.DataFrame, treatments: Sequence[str] = ()):
         axis.scatter(values, spread, s=9, color=style[name].colour, alpha=0.45, linewidth=0, zorder=2)
     losses = {name: ratio(own, "welfare_loss", "first_best").scaled(100.0) for name, own in _by_treatment(days)}
     _dots(axis, losses, style)
+    if is_known(days, SECOND_BEST):
+        _loss_lines(figure, axis, days, losses)
     axis.set_xlabel("Efficiency loss (% of first best)")
     figure.supxlabel(f"Small dots: sessions. {INTERVAL_NOTE}", fontsize=8, color=GREY)
     return figure
+
+
+def _loss_lines(figure, axis, days: pd.DataFrame, losses: dict[str, Estimate]) -> None:
+    """The benchmarks' losses as lines that grey print tells apart, over the days of the treatment that has most."""
+    own = max((own for _, own in _by_treatment(days)), key=len)
+    axis.axvline(0.0, color=GREY, linewidth=0.8, zorder=1, label="First best")
+    for name, line in ((NASH, (0, (1, 2))), (SECOND_BEST, (0, (6, 2, 1, 2)))):
+        loss = 100 * (1 - ratio(own, COLUMNS[name], "first_best").value) if COLUMNS[name] in own else np.nan
+        shown = any(abs(estimate.value - loss) <= 1e-4 for estimate in losses.values())
+        if np.isfinite(loss) and not shown:
+            axis.axvline(loss, color=BLACK, linewidth=1.2, linestyle=line, zorder=2, label=treatment_label(name))
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
 
 @styled

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.benchmarks import COLUMNS, NASH, SECOND_BEST, is_known
 from dcg_econ.analysis.figures import WIDTH, draw_learning, figure_of, styled
 from dcg_econ.analysis.inference import Estimate, ratio
 from dcg_econ.analysis.panels import market_days, sound_days
@@ -21,6 +22,10 @@ PANELS = 3  # small multiples in a row
 LOG_RANGE = 20.0  # positive values that spread more than this stand on a log axis
 SAME = 1e-6  # Nash is one line only where all treatments have the same, as a share of first best
 DODGE = 0.035  # of the distance between points: how far treatments stand apart
+LINES: dict[str, dict] = {
+    NASH: {"label": "Nash (solved)", "linestyle": (0, (1, 2))},
+    SECOND_BEST: {"label": "Second best", "linestyle": (0, (6, 2, 1, 2))},
+}
 NOTE = "Bars: 95% intervals clustered by session; none is seen where it is narrower than its marker."
 
 
@@ -96,8 +101,10 @@ def _axes_of(days: pd.DataFrame, swept: Sequence[str]) -> tuple[str, tuple[str, 
 
 
 def _lines(axis, days: pd.DataFrame, across: str, places: _Places, style: dict[str, Look]) -> None:
-    axis.axhline(100.0, color=GREY, linewidth=0.8, zorder=1)
-    _nash_line(axis, days, across, places)
+    second = is_known(days, SECOND_BEST)
+    axis.axhline(100.0, color=GREY, linewidth=0.8, zorder=1, label="First best" if second else "_first_best")
+    for benchmark in (NASH, SECOND_BEST):
+        _benchmark_line(axis, days, across, places, benchmark)
     names = list(style)
     for i, name in enumerate(names):
         shift = DODGE * (i - (len(names) - 1) / 2)
@@ -118,20 +125,21 @@ def _efficiency(own: pd.DataFrame) -> Estimate:
     return ratio(own, "welfare", "first_best").scaled(100.0)
 
 
-def _nash_line(axis, days: pd.DataFrame, across: str, places: _Places) -> None:
-    """Nash as solved, where it is one number per point and no treatment already shows it."""
-    if "nash_welfare" not in days or days["nash_welfare"].isna().any():
+def _benchmark_line(axis, days: pd.DataFrame, across: str, places: _Places, benchmark: str) -> None:
+    """Nash as solved, or the second best, where it is one number per point and no treatment already shows it."""
+    column = COLUMNS[benchmark]
+    if column not in days or days[column].isna().any():
         return
-    sums = days.groupby([across, "treatment"], observed=True)[["welfare", "nash_welfare", "first_best"]].sum()
-    nash = sums["nash_welfare"] / sums["first_best"]
-    by = nash.groupby(level=0)
-    shown = ((sums["welfare"] - sums["nash_welfare"]).abs() <= SAME * sums["first_best"]).groupby(level=1).all().any()
+    sums = days.groupby([across, "treatment"], observed=True)[["welfare", column, "first_best"]].sum()
+    share = sums[column] / sums["first_best"]
+    by = share.groupby(level=0)
+    shown = ((sums["welfare"] - sums[column]).abs() <= SAME * sums["first_best"]).groupby(level=1).all().any()
     if shown or (by.max() - by.min()).max() > SAME:
         return
     mean = by.mean()
     x = [places.place(value, 0.0) for value in places.values if value in mean.index]
     y = [100 * mean[value] for value in places.values if value in mean.index]
-    axis.plot(x, y, color=BLACK, linestyle=(0, (1, 2)), linewidth=1.2, label="Nash (solved)", zorder=2)
+    axis.plot(x, y, color=BLACK, linewidth=1.2, zorder=2, **LINES[benchmark])
 
 
 def _dress(figure, axes, panel: pd.DataFrame, across: str, places: _Places, shown: int) -> None:

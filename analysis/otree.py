@@ -23,6 +23,7 @@ GROUP = (
     "welfare",
     "first_best",
     "nash_welfare",
+    "second_best_welfare",
     "regret",
     "converged",
 )

@@ -34,6 +34,7 @@ MARKET_COLUMNS = (
     "welfare",
     "first_best",
     "nash_welfare",
+    "second_best_welfare",
     "competitive_price",
     "supply",
     "regret",

@@ -1,7 +1,7 @@
 """The pre-analysis plan: each hypothesis as declared, tested as declared, or the reason why it cannot be.
 
-A hypothesis compares `treatment` with `against` (a treatment, or for efficiency the benchmarks "nash", "first_best") on
-one outcome. The estimate is the mean over the grid points of the difference within each, every point alike:
+A hypothesis compares `treatment` with `against` (a treatment, or for efficiency the benchmarks "nash", "second_best",
+"first_best") on one outcome. The estimate is the mean over the grid points of the difference within each, every point alike:
 
 (1)  d = (1/G) sum_g (R_g,treatment - R_g,against),  R = E welfare / E first best for efficiency, else a mean over rounds
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.benchmarks import COLUMNS
 from dcg_econ.analysis.inference import Estimate, mean_difference
 from dcg_econ.analysis.names import nearest
 from dcg_econ.analysis.panels import market_days, sound_days
@@ -27,7 +28,6 @@ from dcg_econ.analysis.tables import Table
 
 LEVEL = 0.05
 ALTERNATIVES = ("two-sided", "greater", "less")
-BENCHMARKS = {"nash": "nash_welfare", "first_best": "first_best"}
 ALIASES = {"payoff": "mean_payoff"}
 ROUNDING = 1e-10  # differences and errors below this share of the outcome's size are the arithmetic's
 
@@ -155,11 +155,11 @@ def _ratio_of(item: Hypothesis, days: pd.DataFrame) -> tuple[str, str]:
 
 def _other(item: Hypothesis, days, swept, point, own: pd.DataFrame, numerator: str) -> pd.DataFrame:
     """The days of `against` at a point: a treatment's own, or a benchmark's on the treatment's days."""
-    if item.against in set(days["treatment"]) or item.against not in BENCHMARKS:
+    if item.against in set(days["treatment"]) or item.against not in COLUMNS:
         return _whole(days, swept, (item.against, *point), numerator, item.outcome)
     if item.outcome != "efficiency":
         raise ValueError(f"`{item.against}` is a benchmark of efficiency only, not of `{item.outcome}`")
-    column = BENCHMARKS[item.against]
+    column = COLUMNS[item.against]
     if column not in own or own[column].isna().any():
         where = cell_text(treatment_label(item.treatment), swept, point)
         raise ValueError(f"`{column}` is missing for {where}")

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from dcg_econ.analysis import figures
+from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH
 from dcg_econ.analysis.effects import effects_table, treatment_effects
 from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
 from dcg_econ.analysis.names import require_columns
@@ -13,7 +14,7 @@ from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.tables import MISSING, Table
 from dcg_econ.analysis.theory import estimation_table, robustness_table, spread_table
 from dcg_econ.analysis.units import units_of
-from dcg_econ.analysis.welfare import FIRST_BEST, NASH, welfare_table
+from dcg_econ.analysis.welfare import welfare_table
 from dcg_econ.analysis.wording import answer, terms
 
 SAMPLING_NOTE = (

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dcg_econ.analysis import figures, grid_figures
+from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH, SECOND_BEST, is_known
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
 from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
 from dcg_econ.analysis.names import require_columns
@@ -16,7 +17,7 @@ from dcg_econ.analysis.study_design import design
 from dcg_econ.analysis.study_wording import counts, study_answer, study_terms
 from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.tables import Table
-from dcg_econ.analysis.welfare import FIRST_BEST, NASH, has_nash, welfare_table
+from dcg_econ.analysis.welfare import welfare_table
 
 SAMPLING_NOTE = (
     "Standard errors measure the variation over sessions (draws of private information and of training seeds) at the "
@@ -38,7 +39,7 @@ def study_sections(material: ReportMaterial) -> list[Section]:
     bits = "bits" in panel and bool(panel["bits"].notna().any())
     made = [
         Section("answer", "The answer", (*said, tally)),
-        Section("terms", "Terms", tuple(study_terms(bits))),
+        Section("terms", "Terms", tuple(study_terms(bits, days is not None and is_known(days, SECOND_BEST)))),
         Section("design", "The design", design(material, panel, swept)),
         Section("welfare", "Welfare", () if nothing else _welfare(material, panel, days, swept)),
         Section("effects", "Treatment effects", () if nothing else _effects(material, panel, swept)),
@@ -56,12 +57,13 @@ def _treatments(panel: pd.DataFrame, cells: pd.DataFrame | None) -> list[str]:
 
 
 def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, swept: Sequence[str]) -> tuple:
-    against = NASH if has_nash(days) else FIRST_BEST
+    against = NASH if is_known(days, NASH) else FIRST_BEST
     names = _treatments(panel, material.cells)
     table = welfare_table(panel, against, parameters=swept, cells=material.cells)
     said = () if against == NASH else ("Nash was not solved for in this study: the benchmark is first best.",)
     if not swept:
-        caption = "Loss of efficiency, 1 − E welfare / E first best, by treatment."
+        lines = " Lines: benchmarks on the same draws." if is_known(days, SECOND_BEST) else ""
+        caption = f"Loss of efficiency, 1 − E welfare / E first best, by treatment.{lines}"
         alt = "For each treatment the sessions' efficiency losses as small dots and their mean with its interval."
         return (*said, table, Picture("efficiency", figures.efficiency_figure(panel, names), caption, alt))
     if not grid_figures.can_draw(swept):
@@ -71,8 +73,10 @@ def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, 
             "table alone shows every point."
         )
         return (*said, table, text)
+    second = is_known(days, SECOND_BEST)
     caption = (
-        f"Efficiency, E welfare / E first best, by treatment at each grid point. {grid_figures.NOTE} Grey line: first best. "
+        f"Efficiency, E welfare / E first best, by treatment at each grid point. {grid_figures.NOTE} "
+        f"{'Lines without markers: benchmarks on the same draws.' if second else 'Grey line: first best.'} "
         f"Treatments are moved sideways a little so that they do not hide each other.{_holes(table)}"
     )
     alt = "Efficiency against the swept parameter, one line with intervals for each treatment, first best as a line at 100."
@@ -129,7 +133,10 @@ def _learning(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str
     if history[["efficiency", "regret"]].isna().all(axis=None):
         return ("The learning curves hold no finite number: every session diverged from the start.",)
     names = _treatments(panel, material.cells)
-    caption = "loss of efficiency, and regret. Thin lines are sessions, thick lines medians over sessions"
+    caption = (
+        "loss of efficiency, and regret, on one sample of rounds (Nash: in expectation). Thin lines are sessions, thick lines "
+        "medians over sessions"
+    )
     alt = "Loss of efficiency and regret over training steps, on log scales, by treatment."
     if not swept:
         return (Picture("training", figures.training_figure(history, names), f"Learning: {caption}.", alt),)

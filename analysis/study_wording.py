@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from dcg_econ.analysis.benchmarks import COLUMNS, NASH, PRINTED, SECOND_BEST
 from dcg_econ.analysis.inference import Estimate, ratio
 from dcg_econ.analysis.points import at_point, cell_text, in_cell, point_text, points_of
 from dcg_econ.analysis.sentences import ROUNDING, absolute, sized, verb_of
 from dcg_econ.analysis.style import study_order, treatment_label
 from dcg_econ.analysis.tables import small_percent
-from dcg_econ.analysis.welfare import NASH, efficiency_difference
+from dcg_econ.analysis.welfare import efficiency_difference
 
 SUCCESS, MISSING = "ok", "missing"
+THE = {NASH: PRINTED[NASH], SECOND_BEST: f"the {PRINTED[SECOND_BEST]}"}
 NAMED = 6  # cells named in a sentence; the table of computation has all
 TERMS = (
     "First best: the largest welfare that the private information of the round allows, were everyone honest and "
@@ -21,6 +23,12 @@ TERMS = (
     "Treatment: what may be said and what the players aim at. Grid point: one value of each swept parameter. Cell: a "
     "treatment at a grid point. Session: one independently trained group; it plays all rounds of its cell.",
     "s.e.: standard error, clustered by session. pp: percentage points of first best.",
+)
+
+BOUND = (
+    "Second best: the most expected welfare that any mechanism can reach when both sides keep their type to themselves, "
+    "are free to walk away, and nobody else pays in (Myerson and Satterthwaite 1983); here the trading rule that reaches it, "
+    "on the draws of the study. A treatment that is no equilibrium is not held by it."
 )
 
 
@@ -35,9 +43,11 @@ def study_answer(
     return [_treatment(days, swept, name, flags) for name in study_order(names)]
 
 
-def study_terms(bits: bool) -> list[str]:
+def study_terms(bits: bool, second_best: bool = False) -> list[str]:
     """What the words of the report mean."""
-    return [*TERMS, *(["Bits: the information that a message carries, on the scale of log 2."] if bits else [])]
+    first, *rest = TERMS
+    said = [first, *([BOUND] if second_best else []), *rest]
+    return [*said, *(["Bits: the information that a message carries, on the scale of log 2."] if bits else [])]
 
 
 def counts(
@@ -102,17 +112,19 @@ def _treatment(days: pd.DataFrame, swept: Sequence[str], name: str, flags: pd.Da
     found = {
         point: ratio(in_cell(days, swept, (name, *point)), "welfare", "first_best").scaled(100.0) for point in points
     }
-    gaps = {point: _gap(days, swept, name, point) for point in points}
-    first = _level(found, swept, label)
-    return " ".join(part for part in (first, _against_nash(gaps, swept), _regret(flags, name)) if part)
+    said = [_level(found, swept, label)]
+    for benchmark in (NASH, SECOND_BEST):
+        gaps = {point: _gap(days, swept, name, point, benchmark) for point in points}
+        said.append(_against(gaps, swept, benchmark))
+    return " ".join(part for part in (*said, _regret(flags, name)) if part)
 
 
-def _gap(days: pd.DataFrame, swept: Sequence[str], name: str, point: tuple) -> Estimate | None:
-    here = at_point(days, swept, point)
+def _gap(days: pd.DataFrame, swept: Sequence[str], name: str, point: tuple, benchmark: str) -> Estimate | None:
+    here, column = at_point(days, swept, point), COLUMNS[benchmark]
     own = here[here["treatment"] == name]
-    if "nash_welfare" not in here or own["nash_welfare"].isna().any():
+    if column not in here or own[column].isna().any():
         return None
-    return efficiency_difference(here, name, NASH).scaled(100.0)
+    return efficiency_difference(here, name, benchmark).scaled(100.0)
 
 
 def _level(found: dict[tuple, Estimate], swept: Sequence[str], label: str) -> str:
@@ -132,14 +144,16 @@ def _level(found: dict[tuple, Estimate], swept: Sequence[str], label: str) -> st
     )
 
 
-def _against_nash(gaps: dict[tuple, Estimate | None], swept: Sequence[str]) -> str:
+def _against(gaps: dict[tuple, Estimate | None], swept: Sequence[str], benchmark: str) -> str:
+    whom = THE[benchmark]
     known = {point: gap for point, gap in gaps.items() if gap is not None}
     if not known:
         return ""
     if all(abs(gap.value) <= 100 * ROUNDING for gap in known.values()):
-        return "This is the Nash equilibrium itself." if len(known) == len(gaps) else ""
+        same = {NASH: "This is the Nash equilibrium itself.", SECOND_BEST: "This is the second best."}
+        return same[benchmark] if len(known) == len(gaps) else ""
     if len(gaps) == 1:
-        return _one_gap(next(iter(known.values())))
+        return _one_gap(next(iter(known.values())), whom)
     verbs = [verb_of(gap, "above it", "below it") or "not distinguishable from it" for gap in known.values()]
     tally = {word: verbs.count(word) for word in ("above it", "below it", "not distinguishable from it")}
     sides = [f"{word} at {count} of {len(gaps)} points" for word, count in tally.items() if count]
@@ -148,16 +162,18 @@ def _against_nash(gaps: dict[tuple, Estimate | None], swept: Sequence[str]) -> s
     size = sized(known[largest], " percentage points")
     every = f"{verbs[0]} at every one" if len(sides) == 1 else f"{', '.join(sides[:-1])} and {sides[-1]}"
     return (
-        f"Against Nash, by a 95% interval at each point, it is {every}; the largest gap is {size} at "
+        f"Against {whom}, by a 95% interval at each point, it is {every}; the largest gap is {size} at "
         f"{point_text(swept, largest)}."
     )
 
 
-def _one_gap(gap: Estimate) -> str:
+def _one_gap(gap: Estimate, whom: str) -> str:
     verb = verb_of(gap, "above", "below")
     if verb:
-        return f"That is {verb} Nash by {sized(absolute(gap), ' percentage points', interval=True)}."
-    claim = "not distinguishable from Nash at the 5% level" if gap.se == gap.se else "at an unknown distance to Nash"
+        return f"That is {verb} {whom} by {sized(absolute(gap), ' percentage points', interval=True)}."
+    claim = (
+        f"not distinguishable from {whom} at the 5% level" if gap.se == gap.se else f"at an unknown distance to {whom}"
+    )
     return f"That is {claim}; the difference is {sized(gap, ' percentage points', interval=True)}."
 
 

@@ -61,8 +61,8 @@ def lowered(text: str) -> str:
 
 
 def _derived_units(units: Units) -> dict[str, str]:
-    flows: tuple[str, ...] = ("welfare_loss", "welfare", "first_best", "nash_welfare", "revenue", "revenue_loss")
-    flows += ("buyers_payoff", "fringe_payoff", "seller_payoff")
+    flows: tuple[str, ...] = ("welfare_loss", "welfare", "first_best", "nash_welfare", "second_best_welfare")
+    flows += ("revenue", "revenue_loss", "buyers_payoff", "fringe_payoff", "seller_payoff")
     return dict.fromkeys(flows, units.flow) | {
         "efficiency": SHARE,
         "welfare_loss_share": SHARE,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.benchmarks import BOUND_NOTE, COLUMNS, NASH, PRINTED, SECOND_BEST, is_known
 from dcg_econ.analysis.inference import Estimate, mean_per_day, ratio, ratio_difference
 from dcg_econ.analysis.names import nearest, require_columns
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
@@ -26,9 +27,8 @@ from dcg_econ.analysis.points import (
 from dcg_econ.analysis.sentences import ROUNDING
 from dcg_econ.analysis.style import study_order, treatment_label
 from dcg_econ.analysis.tables import Table
-from dcg_econ.analysis.welfare_print import grid_cells, one_point_cells, welfare_notes
+from dcg_econ.analysis.welfare_print import grid_cells, one_point_cells, plural, welfare_notes
 
-NASH, FIRST_BEST = "nash", "first_best"
 PLAIN = ("price", "revenue", "buyers_payoff", "fringe_payoff")
 
 
@@ -40,7 +40,8 @@ def welfare_table(
 ) -> Table:
     """Prices, payoffs and efficiency by cell, with the difference of efficiency to `against`.
 
-    `against` is "nash" (the panel's `nash_welfare`), "first_best", or the name of a treatment at the same point.
+    `against` is "nash" (the panel's `nash_welfare`), "second_best" (where the panel has it: then its efficiency and the
+    gap to it stand beside any other benchmark), "first_best", or the name of a treatment at the same point.
     `parameters` are the swept columns (default: the panel's). `cells` (cell, treatment, status, parameters) adds rows
     for those that left nothing in the panel. `to_frame()` gives one row per treatment, on a grid per treatment x point:
     each statistic with `_se`, `_low` and `_high`, in the unit of price, money per round, or shares of first best; then
@@ -50,18 +51,20 @@ def welfare_table(
     days = sound_days(every)
     if days.empty:
         raise ValueError("every session failed: the panel has no finite welfare; see the cells' errors")
-    if against not in (NASH, FIRST_BEST, *days["treatment"].unique()):
-        names = [NASH, FIRST_BEST, *days["treatment"].unique()]
+    names = [*COLUMNS, *days["treatment"].unique()]
+    if against not in names:
         raise ValueError(f"unknown benchmark `{against}`{nearest(against, names)}")
-    if against == NASH:
-        _require_nash(days)
+    if against in COLUMNS and (COLUMNS[against] in days or against not in set(days["treatment"])):
+        _require(days, against)
     frame = welfare_frame(every, against, cells)
     benchmark = benchmark_name(days, against)
-    roles = list(dict.fromkeys(panel["role"])) if "role" in panel else []
+    roles = _roles(panel)
     swept = parameters_of(every)
     labels = panel.attrs.get("variable_labels", {})
     printed = grid_cells(frame, benchmark, swept) if swept else one_point_cells(frame, benchmark, labels)
-    notes = welfare_notes(frame, against in (NASH, FIRST_BEST), benchmark, labels, roles, _one_buyer(panel))
+    notes = welfare_notes(frame, against in COLUMNS, benchmark, labels, roles, _one_buyer(panel))
+    notes += (BOUND_NOTE,) if f"{SECOND_BEST}_efficiency" in frame else ()
+    notes += ("Mean price: over the rounds with trade.",) if not swept and _without_trade(days) else ()
     what = "Efficiency" if swept else "Prices, payoffs and welfare" if "price" in frame else "Payoffs and welfare"
     title = f"{what} by treatment{' and grid point' if swept else ''}, against {benchmark}"
     return Table(frame, title, notes, name="welfare", printed=printed)
@@ -90,32 +93,26 @@ def efficiency(days: pd.DataFrame, treatment: str) -> Estimate:
 def efficiency_difference(days: pd.DataFrame, treatment: str, against: str) -> Estimate:
     """Efficiency of `treatment` minus that of `against`, on the same market days, clustered by session (a share)."""
     own = days[days["treatment"] == treatment]
-    if against == NASH and "nash_welfare" in days:
-        return ratio(own.assign(_gap=own["welfare"] - own["nash_welfare"]), "_gap", "first_best")
-    if against == FIRST_BEST:
-        return ratio(own.assign(_gap=own["welfare"] - own["first_best"]), "_gap", "first_best")
+    if against in COLUMNS and COLUMNS[against] in days:
+        return ratio(own.assign(_gap=own["welfare"] - own[COLUMNS[against]]), "_gap", "first_best")
     return ratio_difference(own, days[days["treatment"] == against], "welfare", "first_best")
-
-
-def has_nash(days: pd.DataFrame) -> bool:
-    """Whether the welfare at Nash is known on some market day."""
-    return "nash_welfare" in days and bool(days["nash_welfare"].notna().any())
 
 
 def benchmark_name(days: pd.DataFrame, against: str) -> str:
     """Its printed name; the panel's Nash goes by the Nash treatment it belongs to, where that was run."""
-    if against == NASH:
+    if against == NASH and COLUMNS[NASH] in days:
         far = (days["welfare"] - days["nash_welfare"]).abs() > ROUNDING * days["first_best"].abs()
         same = ~far.groupby(days["treatment"], sort=False, observed=True).any()
         against = next((name for name in same.index[same] if str(name).startswith(NASH)), NASH)
-    return {NASH: "Nash", FIRST_BEST: "first best"}.get(against) or treatment_label(against)
+    return PRINTED.get(against) or treatment_label(against)
 
 
-def _require_nash(days: pd.DataFrame) -> None:
-    require_columns(days, ["nash_welfare"])
-    if not has_nash(days):
+def _require(days: pd.DataFrame, against: str) -> None:
+    require_columns(days, [COLUMNS[against]])
+    if not is_known(days, against):
+        first = "solve Nash first" if against == NASH else "no bound is known there"
         raise ValueError(
-            "`nash_welfare` is missing on every market day: solve Nash first, or compare to first_best or a treatment"
+            f"`{COLUMNS[against]}` is missing on every market day: {first}, or compare to first_best or a treatment"
         )
 
 
@@ -142,15 +139,22 @@ def _statistics(days: pd.DataFrame, swept: Sequence[str], cell: tuple, against: 
     known = {*PLAIN, "mean_payoff", *(["seller_payoff"] if "revenue" in own else [])}  # revenue is the seller's payoff
     roles = [name for name in own if name.endswith("_payoff") and name not in known]
     found = {name: mean_per_day(own, name) for name in (*PLAIN, *roles, "welfare_loss") if name in own}
+    if "price" in found:
+        found["price"] = mean_per_day(own[own["price"].notna()], "price")  # a round without trade has none
     found["efficiency"] = ratio(own, "welfare", "first_best")
     found["difference"] = _difference(days, swept, cell, against)
     found["loss"] = ratio(own.assign(_gap=own["welfare"] - own["first_best"]), "_gap", "first_best")
+    if is_known(days, SECOND_BEST):
+        for name in (NASH, SECOND_BEST):
+            if COLUMNS[name] in own:
+                found[f"{name}_efficiency"] = ratio(own, COLUMNS[name], "first_best")
+        found["second_best_difference"] = efficiency_difference(own, cell[0], SECOND_BEST)
     return found
 
 
 def _difference(days: pd.DataFrame, swept: Sequence[str], cell: tuple, against: str) -> Estimate:
     here = at_point(days, swept, cell[1:])
-    if against in (NASH, FIRST_BEST) or against in set(here["treatment"]):
+    if COLUMNS.get(against) in here or against in set(here["treatment"]):
         return efficiency_difference(here, cell[0], against)
     return Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)
 
@@ -161,6 +165,18 @@ def _flat(row: dict[str, Estimate]) -> dict[str, float]:
         flat |= {name: estimate.value, f"{name}_se": estimate.se}
         flat |= {f"{name}_low": estimate.low, f"{name}_high": estimate.high, "df": estimate.df}
     return flat
+
+
+def _roles(panel: pd.DataFrame) -> list[str]:
+    """Who is in the panel, in the plural where there are several."""
+    if "role" not in panel:
+        return []
+    count = panel.groupby("role", sort=False)["participant"].nunique() if "participant" in panel else {}
+    return [plural(role) if count.get(role, 2) > 1 else role for role in dict.fromkeys(panel["role"])]
+
+
+def _without_trade(days: pd.DataFrame) -> bool:
+    return "price" in days and bool(days["price"].isna().any())
 
 
 def _one_buyer(panel: pd.DataFrame) -> str:

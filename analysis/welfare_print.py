@@ -23,10 +23,10 @@ def one_point_cells(frame: pd.DataFrame, benchmark: str, labels: Mapping[str, st
         if frame[name].notna().any():
             style = f",.{decimals(frame[f'{name}_se'], largest=largest)}f"
             rows += _pair(label, frame[name], frame[f"{name}_se"], style)
-    for name, label in (("efficiency", "Efficiency (% of first best)"), ("difference", f"Gap to {benchmark} (pp)")):
+    for name, label in _shares(frame, benchmark):
         style = _percent_style(frame[f"{name}_se"])
         rows += _pair(label, PP * frame[name], PP * frame[f"{name}_se"], style)
-        if name == "difference":
+        if name.endswith("difference"):
             ends = zip(PP * frame[f"{name}_low"], PP * frame[f"{name}_high"], strict=True)
             rows.append(["its 95% interval", *(interval_text(low, high, style) for low, high in ends)])
     if frame["regret_mean"].notna().any():
@@ -41,10 +41,12 @@ def grid_cells(frame: pd.DataFrame, benchmark: str, swept: Sequence[str]) -> pd.
     """One row per cell: efficiency, its gap to the benchmark and to first best, regret and counts."""
     columns = {"Treatment": [treatment_label(key[0]) for key in frame.index]}
     for i, name in enumerate(swept):
-        columns[name.replace("_", " ").capitalize()] = [value_text(key[i + 1]) for key in frame.index]
-    heads = {"efficiency": "Efficiency (%)", "difference": f"Gap to {benchmark} (pp)", "loss": "Gap to first best (pp)"}
+        columns[_head(name)] = [value_text(key[i + 1]) for key in frame.index]
+    heads = {"efficiency": "Efficiency (%)", "second_best_efficiency": "Second best (%)"}
+    heads |= {"difference": f"Gap to {benchmark} (pp)", "second_best_difference": "Gap to second best (pp)"}
+    heads |= {} if "second_best_efficiency" in frame else {"loss": "Gap to first best (pp)"}
     for name, head in heads.items():
-        if head not in columns:
+        if name in frame and head not in columns:
             columns[head] = _with_errors(frame[name], frame[f"{name}_se"])
     if frame["regret_max"].notna().any():
         columns["Largest regret (%)"] = [small_percent(value) for value in frame["regret_max"]]
@@ -65,7 +67,7 @@ def welfare_notes(
     units = units_of(labels)
     day = units.period.split()[-1]
     where = f"on the same {units.period}s with the same private values" if paired else "session by session"
-    everyone = f"everyone included ({', '.join(_plural(role) for role in roles)})" if roles else "everyone included"
+    everyone = f"everyone included ({', '.join(roles)})" if roles else "everyone included"
     notes = [
         f"Efficiency is E welfare / E first best over all {units.period}s, {everyone}; the gap, in percentage points (pp), "
         f"is to {benchmark} {where}. {_errors(frame, day)}"
@@ -105,10 +107,26 @@ def _means(frame: pd.DataFrame, labels: Mapping[str, str]) -> list[tuple[str, st
         found.append(("revenue", f"Seller's revenue ({flow})", 2 if units.dollars else 4))
     rest = [name for name in frame if name.endswith("_payoff") and f"{name}_se" in frame]
     for name in rest:
-        label = POSSESSIVE.get(name) or f"Payoff, {_plural(name.removesuffix('_payoff'))} together"
+        label = POSSESSIVE.get(name) or f"Payoff, {plural(name.removesuffix('_payoff'))} together"
         found.append((name, f"{label} ({flow})", 2 if units.dollars else 4))
     found.append(("welfare_loss", f"Welfare loss ({flow})", 3 if units.dollars else 5))
     return [row for row in found if row[0] in frame]
+
+
+def _head(parameter: str) -> str:
+    """A parameter at the head of a column; a letter stays as formulas have it."""
+    text = parameter.replace("_", " ")
+    return text.capitalize() if len(text) > 1 else text
+
+
+def _shares(frame: pd.DataFrame, benchmark: str) -> list[tuple[str, str]]:
+    """Efficiencies and gaps with their labels; those of Nash and of the second best where a second best is known."""
+    gap = f"Gap to {benchmark} (pp)"
+    found = [("efficiency", "Efficiency (% of first best)")]
+    found += [("nash_efficiency", "Nash on the same draws (%)"), ("second_best_efficiency", "Second best on them (%)")]
+    found += [("difference", gap)]
+    found += [("second_best_difference", "Gap to second best (pp)")] if gap != "Gap to second best (pp)" else []
+    return [(name, label) for name, label in found if name in frame]
 
 
 def _errors(frame: pd.DataFrame, day: str) -> str:
@@ -124,7 +142,7 @@ def _errors(frame: pd.DataFrame, day: str) -> str:
     return f"One session a {unit}: no standard error; run more sessions."
 
 
-def _plural(role: str) -> str:
+def plural(role: str) -> str:
     return {"buyer": "buyers", "fringe": "fringe", "seller": "seller"}.get(role) or f"{role}s"
 
 

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.benchmarks import NASH
 from dcg_econ.analysis.inference import Estimate, mean_per_day, ratio, ratio_difference
 from dcg_econ.analysis.panels import failed_sessions, market_days, session_flags, treatments_of
 from dcg_econ.analysis.sentences import ROUNDING, absolute, sized, verb_of
 from dcg_econ.analysis.style import study_order, treatment_label
 from dcg_econ.analysis.tables import small_percent
-from dcg_econ.analysis.welfare import NASH, efficiency_difference
+from dcg_econ.analysis.welfare import efficiency_difference
 
 SUCCESS, MISSING = "ok", "missing"
 LEARNED = "learned"

@@ -10,9 +10,10 @@ import jax
 import numpy as np
 import pandas as pd
 
-from dcg_econ._errors import EquilibriumError
+from dcg_econ._errors import EquilibriumError, InputError
 from dcg_econ.equilibrium import Equilibrium, solve
 from dcg_econ.experiments import panel
+from dcg_econ.experiments.benchmarks import second_best_rule
 from dcg_econ.experiments.conduct import Hooks, played
 from dcg_econ.experiments.plan import THEORY, Cell
 from dcg_econ.experiments.scene import Scene, scene, settle
@@ -50,7 +51,8 @@ def _treatment(name: str, document: Mapping[str, Any], hooks: Hooks) -> Result:
     welfare = np.full(record.welfare.shape, np.nan)
     if nash is not None:
         welfare = np.asarray(settle(stage.reference, nash.strategies, False, stage.reference_types).welfare)
-    rows = panel.frame(name, document, stage, done, record, welfare)
+    second, more = _second_best(stage)
+    rows = panel.frame(name, document, stage, done, record, {"nash_welfare": welfare, **second})
     frames = {"panel": rows}
     if done.history is not None:
         own = _nash_efficiency(stage, nash)
@@ -62,7 +64,7 @@ def _treatment(name: str, document: Mapping[str, Any], hooks: Hooks) -> Result:
     bad = rows.loc[~rows["converged"], "session"].nunique()
     unsettled = int((~np.asarray(record.settled)).any(axis=1).sum())
     said = (f"{unsettled} of {document['sessions']} sessions with rounds that did not settle",) if unsettled else ()
-    return Result(frames, {}, (*done.warnings, *said, *warnings), document["sessions"], bad, 0.0)
+    return Result(frames, {}, (*done.warnings, *said, *warnings, *more), document["sessions"], bad, 0.0)
 
 
 def _benchmark(stage: Scene) -> tuple[Equilibrium | None, tuple[str, ...]]:
@@ -71,6 +73,15 @@ def _benchmark(stage: Scene) -> tuple[Equilibrium | None, tuple[str, ...]]:
         return solve(stage.reference), ()
     except EquilibriumError as error:
         return None, (f"no Nash benchmark: {error}",)
+
+
+def _second_best(stage: Scene) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """The panel's column for the second best of the reference mechanism, where there is one, or why it is not known."""
+    try:
+        rule = second_best_rule(stage.reference)
+    except (EquilibriumError, InputError) as error:
+        return {}, (f"no second best: {error}",)
+    return ({}, ()) if rule is None else ({"second_best_welfare": np.asarray(rule(stage.reference_types))}, ())
 
 
 def _nash_efficiency(stage: Scene, nash: Equilibrium | None) -> float:

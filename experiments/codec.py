@@ -230,10 +230,11 @@ def canonical_text(value: Any) -> str:
 
 
 def short_text(value: Any) -> str:
-    """A value in a name: `0.5`, `5x1` for five ones, `1_2_4`."""
+    """A value in a name: `0.5`, `5x1` for five ones, `1_2_4`; of a table its `label`, where it has one."""
     if isinstance(value, list):
         texts = [short_text(item) for item in value]
         return f"{len(texts)}x{texts[0]}" if len(texts) > 1 and len(set(texts)) == 1 else "_".join(texts)
     if isinstance(value, Mapping):
-        return "_".join([str(value.get("kind", "")), *(short_text(v) for k, v in value.items() if k != "kind")])
+        rest = [short_text(v) for k, v in value.items() if k != "kind"]
+        return str(value.get("label") or "_".join([*([str(value["kind"])] if "kind" in value else []), *rest]))
     return f"{value:.12g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

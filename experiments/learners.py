@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dcg_econ.agents import CurveAgent, QuantityAgent, Separate, Shared
+from dcg_econ.agents import BidAgent, Bidders, CurveAgent, QuantityAgent, Separate, Shared
 from dcg_econ.agents.learned import AbstractPopulation
 from dcg_econ.experiments.codec import kind_of
 from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.mechanism import AbstractMechanism
-from dcg_econ.mechanisms import CurveMarket, QuantityMarket
+from dcg_econ.mechanisms import CurveMarket, DoubleAuction, QuantityMarket
 from dcg_econ.mechanisms.market import AbstractMarket
 
 Make = Callable[[jax.Array], AbstractPopulation]
@@ -46,6 +46,17 @@ def _(mechanism: QuantityMarket, training: Training) -> Make:
     units = _units(mechanism)
     units |= {"supply_centre": mechanism.supply.mean(), "supply_unit": _positive(mechanism.supply.std())}
     return _make_of(mechanism, jax.tree_util.Partial(_quantity_agent, training.width, units))
+
+
+@learner.register
+def _(mechanism: DoubleAuction, training: Training) -> Make:
+    values, costs = mechanism.values.support(), mechanism.costs.support()
+    return jax.tree_util.Partial(_bidders, training.width, mechanism.buyers, values, costs)
+
+
+def _bidders(width, buyers, values, costs, key):
+    first, second = jax.random.split(key)
+    return Bidders(BidAgent(*values, key=first, width=width), BidAgent(*costs, key=second, width=width), buyers=buyers)
 
 
 def _curve_agent(width, knots, units, key):

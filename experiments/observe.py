@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dcg_econ.mechanism import AbstractMechanism
-from dcg_econ.mechanisms import CurveMarket
+from dcg_econ.mechanisms import CurveMarket, DoubleAuction
 from dcg_econ.mechanisms.market import AbstractMarket
 from dcg_econ.priors import Fixed
 
@@ -116,4 +116,28 @@ def _(mechanism: AbstractMarket) -> dict[str, Column]:
         "price": Column("Price, {price}", PRICE),
         "competitive_price": Column("Competitive price, {price}", PRICE),
         "supply": Column("Supply, {quantity}", QUANTITY),
+    }
+
+
+@observe.register
+def _(mechanism: DoubleAuction, types, reports, outcome):
+    traded = jnp.concatenate([outcome.bought, outcome.sold])
+    return {
+        "type_value": jnp.concatenate([types.values, types.costs]),
+        "report": jnp.concatenate([reports.bids, reports.asks]),
+        "price": jnp.where(jnp.any(traded > 0), outcome.price, jnp.nan),  # else it is hypothetical
+        "traded": traded,
+        "payoff": mechanism.payoffs(types, outcome),
+    }
+
+
+@columns.register
+def _(mechanism: DoubleAuction) -> dict[str, Column]:
+    del mechanism
+    return {
+        "type_value": Column("Private value or cost, {price}", PRICE),
+        "report": Column("Bid or ask, {price}", PRICE),
+        "price": Column("Price where there was trade, {price}", PRICE),
+        "traded": Column("Whether the participant traded"),
+        "k": Column("Weight k of the bid in the price"),
     }

@@ -26,19 +26,35 @@ LABELS = {
     "welfare": "Surplus of everyone, {money} per round",
     "first_best": "First-best surplus, {money} per round",
     "nash_welfare": "Surplus in the Nash equilibrium, {money} per round",
+    "second_best_welfare": "Surplus in the second best (Myerson and Satterthwaite), {money} per round",
     "bits": "Information in the message, bits (not priced: missing)",
     "regret": "Regret, one player's expected gain from the best deviation, share of first best",
     "converged": "Converged",
     "agent_type": "Agent",
 }
 _FIXED = ("cell", "session", "round", "participant", "role", "mechanism", "treatment")
-_LAST = ("payoff", "welfare", "first_best", "nash_welfare", "bits", "regret", "converged", "agent_type")
+_LAST = (
+    "payoff",
+    "welfare",
+    "first_best",
+    "nash_welfare",
+    "second_best_welfare",
+    "bits",
+    "regret",
+    "converged",
+    "agent_type",
+)
 
 
 def frame(
-    name: str, document: Mapping[str, Any], scene: Scene, played: Played, record: Record, nash: np.ndarray
+    name: str,
+    document: Mapping[str, Any],
+    scene: Scene,
+    played: Played,
+    record: Record,
+    benchmarks: Mapping[str, np.ndarray],
 ) -> pd.DataFrame:
-    """The rows of one cell, in the panel's units; `nash` (S, T): welfare of the Nash benchmark."""
+    """The rows of one cell, in the panel's units; `benchmarks`: columns of welfare (S, T)."""
     people = observe.participants(scene.mechanism)
     labels = observe.columns(scene.mechanism)
     first_best = np.asarray(record.first_best)
@@ -70,7 +86,7 @@ def frame(
         column = f"outcome_{name_}" if name_ in found else name_  # a swept parameter of the same name was first
         unit = observe.MONEY if name_ == "payoff" else labels[name_].unit if name_ in labels else ""
         found[column] = spread(values, unit)
-    money = {"welfare": record.welfare, "first_best": first_best, "nash_welfare": nash}
+    money = {"welfare": record.welfare, "first_best": first_best, **benchmarks}
     found |= {column: spread(values, observe.MONEY) for column, values in money.items()}
     found |= {
         "bits": np.nan,
@@ -80,7 +96,7 @@ def frame(
     }
     table = pd.DataFrame(found)
     middle = [column for column in table if column not in _FIXED + _LAST]
-    table = table[[*_FIXED, *middle, *_LAST]]
+    table = table[[*_FIXED, *middle, *(column for column in _LAST if column in table)]]
     table.attrs["variable_labels"] = _labels(list(table), labels, scene.units.names, document["parameters"])
     return table
 
@@ -102,7 +118,8 @@ def _labels(
     names: Sequence[str], known: Mapping[str, observe.Column], units: Mapping[str, str], point: Mapping
 ) -> dict:
     texts = LABELS | {name: column.label for name, column in known.items()}
-    texts |= {name: f"Parameter {key}" for name, key in zip(parameter_columns(point), point, strict=True)}
+    parameters = zip(parameter_columns(point), point, strict=True)
+    texts |= {name: f"Parameter {key}" for name, key in parameters if name not in known}
     return {name: texts.get(name, name.replace("_", " ").capitalize()).format(**units) for name in names}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import jax
 
 import dcg_econ
+from dcg_econ._errors import InputError
 from dcg_econ._names import nearest
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.experiments.codec import (
@@ -40,6 +41,7 @@ from dcg_econ.experiments.specification import (
     Training,
     Treatment,
 )
+from dcg_econ.learning import AbstractEstimator, AbstractObjective, Pathwise, default_estimator
 from dcg_econ.mechanism import AbstractMechanism
 
 THEORY = "theory"  # the cell with what theory alone says about a calibrated market
@@ -78,6 +80,7 @@ def cells_of(specification: Specification, classes: Classes = NO_CLASSES) -> lis
             players = _players(treatment, f"treatments[{i}]", classes)
             for point in points(specification):
                 own = _own_part(specification, treatment, i, point, classes)
+                own |= _estimator(treatment, i, players | own, classes)
                 name = _name(treatment.name, point)
                 documents.append((name, {"task": "treatment"} | shared | players | own | {"parameters": point}))
     _check_values(specification)
@@ -89,6 +92,19 @@ def points(specification: Specification) -> list[dict[str, Any]]:
     """Every combination of the grid's values."""
     keys = list(specification.grid)
     return [dict(zip(keys, values, strict=True)) for values in itertools.product(*specification.grid.values())]
+
+
+def settings(point: Mapping[str, Any]) -> dict[str, Any]:
+    """A point's parameters with their values; a table without a `kind` sets several of them together."""
+    flat: dict[str, Any] = {}
+    for key, value in point.items():
+        together = isinstance(value, Mapping) and "kind" not in value
+        for name, entry in value.items() if together else [(key, value)]:
+            if name in flat:
+                raise SpecificationError(f"grid.{key}: `{name}` is set by another key too; keep one")
+            if not (together and name == "label"):
+                flat[name] = entry
+    return flat
 
 
 def _apart(cell: Cell, cells: list[Cell]) -> Cell:
@@ -138,7 +154,9 @@ def _name(treatment: str, point: Mapping[str, Any]) -> str:
 def _players(treatment: Treatment, where: str, classes: Classes) -> dict[str, Any]:
     """How players decide, in canonical tables."""
     found = {
-        key: describe(build(getattr(treatment, key), base, f"{where}.{key}", classes)) for key, base in PARTS.items()
+        key: describe(build(getattr(treatment, key), base, f"{where}.{key}", classes))
+        for key, base in PARTS.items()
+        if getattr(treatment, key) is not None
     }
     conduct = treatment.conduct
     if isinstance(conduct, str):
@@ -150,18 +168,37 @@ def _players(treatment: Treatment, where: str, classes: Classes) -> dict[str, An
     return {"treatment": treatment.name, "conduct": conduct, **found}
 
 
+def _estimator(treatment: Treatment, index: int, document: Mapping[str, Any], classes: Classes) -> dict[str, Any]:
+    """The estimator as given, or what suits the mechanism; refuses one that would estimate the wrong gradient."""
+    if "mechanism" not in document:
+        return (
+            {} if "estimator" in document else {"estimator": describe(Pathwise())}
+        )  # calibrated: payoffs are continuous
+    mechanism = build(document["mechanism"], AbstractMechanism, "mechanism", classes)
+    given = document.get("estimator")
+    found = default_estimator(mechanism) if given is None else build(given, AbstractEstimator, "estimator", classes)
+    if treatment.conduct == "learned":
+        objective = build(document["objective"], AbstractObjective, "objective", classes)
+        try:
+            found.check(mechanism, objective)
+        except InputError as error:
+            raise SpecificationError(f"treatments[{index}].{error}") from None
+    return {"estimator": describe(found)}
+
+
 def _check_as_written(specification: Specification, classes: Classes) -> None:
     """Refuses a bad value in the specification's own table even where the grid replaces it in every cell."""
     table = dict(specification.mechanism or {})
-    first = {key: values[0] for key, values in specification.grid.items()}
+    first = settings({key: values[0] for key, values in specification.grid.items()})
     absent = {key: value for key, value in first.items() if "." not in key and key not in table}
     _mechanism(table | absent, "mechanism", {}, classes)
 
 
 def _own_part(specification, treatment: Treatment, index: int, point: Mapping[str, Any], classes: Classes) -> dict:
     """The mechanism (or calibration) and the training of a treatment at a point of the grid, canonical."""
-    training = {k.removeprefix("training."): v for k, v in point.items() if k.startswith("training.")}
-    rest = {k: v for k, v in point.items() if not k.startswith("training.")}
+    flat = settings(point)
+    training = {k.removeprefix("training."): v for k, v in flat.items() if k.startswith("training.")}
+    rest = {k: v for k, v in flat.items() if not k.startswith("training.")}
     for key in training:
         if key not in Training.model_fields:
             raise SpecificationError(f"grid.training.{key}: unknown key; {nearest(key, Training.model_fields)}")

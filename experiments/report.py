@@ -84,9 +84,28 @@ def _versions(results: Results, run: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+def _listed_as(key: str, value: Any) -> str:
+    """A point of the grid as tables and figures call it."""
+    return f"{key.replace('_', ' ').capitalize()} = {short_text(value)}"
+
+
+def _spelled(value: Any) -> str:
+    """A table in words: `values = uniform (low = 0, high = 1), costs = ...`."""
+    if not isinstance(value, dict):
+        return short_text(value)
+    inner = ", ".join(f"{key} = {_spelled(item)}" for key, item in value.items() if key != "kind")
+    return f"{value['kind']} ({inner})" if "kind" in value else inner
+
+
 def _general_notes(specification: Specification) -> list[str]:
-    learned = [t.name for t in specification.treatments if t.conduct == "learned"]
     notes = [
+        f"{_listed_as(key, value)}: {_spelled({k: v for k, v in value.items() if k != 'label'})}."
+        for key, values in specification.grid.items()
+        for value in values
+        if isinstance(value, dict) and "kind" not in value
+    ]
+    learned = [t.name for t in specification.treatments if t.conduct == "learned"]
+    notes += [
         "All cells are evaluated on the same draws of types, by session and round, wherever their mechanisms draw alike.",
         "The Nash benchmark is the equilibrium of the study's own mechanism at each point of the grid, also where a treatment "
         "plays another; which equilibrium that is, `dcg-econ solve` says.",

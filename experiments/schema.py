@@ -31,6 +31,8 @@ def json_schema() -> dict[str, Any]:
     for key, base in PARTS.items():
         treatment[key] = treatment[key] | _named(kinds(base), _tables(base))
         treatment[key].pop("anyOf", None) if "oneOf" in treatment[key] else None
+        if treatment[key].get("default", "") is None:  # left out, as TOML has no null
+            del treatment[key]["default"]
     treatment["training"] = {"$ref": "#/$defs/Training"}
     return {"$schema": _LINK} | schema
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dcg_econ.experiments.results import Results, counts
 from dcg_econ.experiments.store import DONE, Store, StoreError
+
+if TYPE_CHECKING:
+    from dcg_econ.experiments.plan import Cell
 
 
 def described(name: str) -> str:
@@ -27,7 +31,8 @@ def described(name: str) -> str:
     for t in s.treatments:
         changes = "".join(f", {k} = {v}" for k, v in t.training.items())
         own = f", mechanism {t.mechanism}" if t.mechanism else ""
-        lines.append(f"  {t.name:<24} {t.conduct}{own}, {t.protocol}, {t.estimator}, {t.objective}{changes}")
+        estimator = t.estimator or _estimators(t.name, cells)
+        lines.append(f"  {t.name:<24} {t.conduct}{own}, {t.protocol}, {estimator}, {t.objective}{changes}")
     if s.grid:
         lines += ["grid:", *(f"  {key}: {values}" for key, values in s.grid.items())]
     if s.hypotheses:
@@ -37,6 +42,12 @@ def described(name: str) -> str:
             lines.append(f"  {h.name}: {h.outcome}, {h.treatment} against {h.against}: {claim} (family {h.family})")
     lines += [f"{len(cells)} cells:", *(f"  {cell.name:<50} {cell.hash}" for cell in cells[:200])]
     return "\n".join([*lines, *([f"  and {len(cells) - 200} more"] if len(cells) > 200 else [])])
+
+
+def _estimators(treatment: str, cells: Sequence[Cell]) -> str:
+    """What suits the mechanism, where the specification left the estimator to it."""
+    own = [cell.document["estimator"]["kind"] for cell in cells if cell.document.get("treatment") == treatment]
+    return " or ".join(dict.fromkeys(own))
 
 
 def status_lines(folder: Path) -> Iterator[str]:

@@ -19,6 +19,7 @@ from dcg_econ.experiments.specification import SpecificationError
 from dcg_econ.mechanism import AbstractMechanism
 
 OUTCOMES = ("efficiency", "welfare")
+ROUNDING = 1e-14  # printed derivatives below this share of the largest are the arithmetic's
 
 
 def mechanism_lines() -> list[str]:
@@ -39,6 +40,7 @@ def solved(kind: str, settings: Sequence[str], as_json: bool) -> str:
     if not as_json:
         frame = found.to_frame()
         slopes = np.stack(frame["derivative"].to_list())
+        slopes = np.where(np.abs(slopes) < ROUNDING * np.nanmax(np.abs(slopes)), 0.0, slopes)
         frame = frame.assign(**{f"d {name}": slopes[:, i] for i, name in enumerate(OUTCOMES)})
         text = frame[["value", *(f"d {name}" for name in OUTCOMES)]].to_string(float_format="%.6g")
         return f"{eq}\nsensitivities\n{text}"

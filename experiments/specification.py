@@ -34,6 +34,7 @@ OUTCOMES = (
     "fringe_payoff",
     "seller_payoff",
 )
+BENCHMARKS = ("nash", "second_best", "first_best")  # what efficiency may be compared with besides treatments
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(10))}
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -106,7 +107,9 @@ class Treatment(_Strict):
     mechanism: Named | None = Field(default=None, description="in place of the study's: a kind, or a whole table")
     conduct: Named = Field(default="learned", description="learned, nash, price_taking, or a table of a fixed strategy")
     protocol: Named = Field(default="silence", description="the talk before the reports")
-    estimator: Named = Field(default="pathwise", description="how gradients are estimated")
+    estimator: Named | None = Field(
+        default=None, description="how gradients are estimated; by default what suits the mechanism"
+    )
     objective: Named = Field(default="selfish", description="whose payoffs a player's gradient follows")
     training: Table = Field(default_factory=dict, description="what differs from the study's [training]")
 
@@ -117,7 +120,9 @@ class Hypothesis(_Strict):
     name: Slug = Field(description="short name")
     outcome: Slug = Field(default="efficiency", description="one of the study's outcomes")
     treatment: Slug = Field(description="a treatment's name")
-    against: Slug = Field(description="the treatment it is compared with")
+    against: Slug = Field(
+        description="the treatment it is compared with; for efficiency also nash, second_best, first_best"
+    )
     alternative: Literal["two-sided", "greater", "less"] = Field(default="two-sided", description="treatment is ...")
     margin: float | None = Field(
         default=None, gt=0, description="claims equality within +- this, in place of a difference"
@@ -174,9 +179,10 @@ class Specification(_Strict):
     def _check_hypotheses(self) -> None:
         names = [t.name for t in self.treatments]
         for i, hypothesis in enumerate(self.hypotheses):
-            for key in ("treatment", "against"):
-                if getattr(hypothesis, key) not in names:
-                    hint = nearest(getattr(hypothesis, key), names)
+            benchmarks = BENCHMARKS if hypothesis.outcome == "efficiency" else ()
+            for key, known in (("treatment", names), ("against", [*names, *benchmarks])):
+                if getattr(hypothesis, key) not in known:
+                    hint = nearest(getattr(hypothesis, key), known)
                     raise ValueError(f"hypotheses[{i}].{key}: no treatment `{getattr(hypothesis, key)}`; {hint}")
             if hypothesis.treatment == hypothesis.against:
                 raise ValueError(f"hypotheses[{i}].against: the same treatment; name another")

@@ -26,7 +26,7 @@ from dcg_econ.experiments.specification import ROUNDS, Specification, Specificat
 from dcg_econ.experiments.store import DONE, Store, StoreError, check_folder
 from dcg_econ.experiments.where import Where
 from dcg_econ.experiments.work import Order, Outcome
-from dcg_econ.learning import AbstractEstimator, AbstractObjective, Pathwise, Selfish, Silence
+from dcg_econ.learning import AbstractEstimator, AbstractObjective, Selfish, Silence
 from dcg_econ.learning.episode import AbstractProtocol
 from dcg_econ.mechanism import AbstractMechanism
 
@@ -35,12 +35,13 @@ from dcg_econ.mechanism import AbstractMechanism
 class Treatment:
     """How the players of a treatment decide. `conduct`: "learned", "nash", "price_taking", or a strategy in closed form.
 
-    `mechanism` takes the place of the study's; `training` holds what differs from the study's settings.
+    `estimator`: by default what suits the mechanism. `mechanism` takes the place of the study's; `training` holds what
+    differs from the study's settings.
     """
 
     conduct: str | AbstractStrategy = "learned"
     protocol: AbstractProtocol = field(default_factory=Silence)
-    estimator: AbstractEstimator = field(default_factory=Pathwise)
+    estimator: AbstractEstimator | None = None
     objective: AbstractObjective = field(default_factory=Selfish)
     mechanism: AbstractMechanism | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -64,10 +65,11 @@ class Study:
     """Treatments on one mechanism, each with the same number of sessions, at every point of a grid.
 
     `treatments` maps a name to a `Treatment`, or to its protocol or strategy alone. `grid` maps a parameter of the
-    mechanism ("outside_slope", "values.high") or of training ("training.knots") to a list of values; every combination is
-    run. `hypotheses`: tables as in a specification file (name, outcome, treatment, against, alternative, margin, family).
-    Further keywords set the training: steps, batch, knots, width, learning_rate, records. `sessions` is fixed
-    beforehand. Raises `SpecificationError`, which names the argument and the remedy.
+    mechanism ("outside_slope", "values.high") or of training ("training.knots") to a list of values, or a name to a list
+    of dicts that set several parameters together under a `label`; every combination is run. `hypotheses`: tables as in
+    a specification file (name, outcome, treatment, against, alternative, margin, family). Further keywords set the
+    training: steps, batch, knots, width, learning_rate, records. `sessions` is fixed beforehand. Raises
+    `SpecificationError`, which names the argument and the remedy.
 
     Results go to `folder`, by default results/NAME; running again does only what is missing there.
     """
@@ -254,7 +256,14 @@ def _whole(value: Any) -> Any:
 def _listed(values: Any, where: str, classes: dict[str, type]) -> list[Any]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise SpecificationError(f"{where}: got {values!r}; give a list of values")
-    return [_described(value, f"{where}[{i}]", classes) for i, value in enumerate(values)]
+    return [_setting(value, f"{where}[{i}]", classes) for i, value in enumerate(values)]
+
+
+def _setting(value: Any, where: str, classes: dict[str, type]) -> Any:
+    """One value of the grid, which may be a dict of several parameters' values."""
+    if isinstance(value, Mapping):
+        return {key: _described(item, f"{where}.{key}", classes) for key, item in value.items()}
+    return _described(value, where, classes)
 
 
 def _treatment(name: str, value: Any, classes: dict[str, type]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def test_a_file_is_read_with_defaults():
     specification = parse(toml(GOOD))
     assert specification.training.knots == 12 and specification.precision == "float64"
     learned = specification.treatments[1]
-    assert (learned.conduct, learned.protocol, learned.estimator) == ("learned", "silence", "pathwise")
+    assert (learned.conduct, learned.protocol, learned.estimator) == ("learned", "silence", None)
     assert specification.training_of(learned).knots == 5
     short = load("fish_market").short()
     assert short.sessions == 2 and short.training.steps == 60 and short.calibration == load("fish_market").calibration
