@@ -19,17 +19,18 @@ who buy negative amounts: c the slope of marginal cost, theta its intercept, b t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from dcg_econ._errors import ClearingError, InputError, is_concrete
-from dcg_econ.agents.strategies import ProportionalDemand
+from dcg_econ.agents.strategies import AbstractCoefficients, ProportionalDemand
 from dcg_econ.equilibrium.clearing import clear
-from dcg_econ.mechanisms.market import GRID, AbstractMarket, MarketOutcome
+from dcg_econ.mechanisms.market import GRID, AbstractExchange, AbstractMarket, MarketOutcome, MarketTypes
 from dcg_econ.messages.curve import AbstractCurve
 from dcg_econ.priors import AbstractPrior, Fixed, Uniform, number, prior
 
@@ -54,12 +55,10 @@ class CurveMarket(AbstractMarket):
     supply: AbstractPrior = eqx.field(converter=prior("supply"), default_factory=lambda: Fixed(0.0))
     outside_slope: Array = eqx.field(converter=number("outside_slope"), default=0.0)
     outside_price: Array = eqx.field(converter=number("outside_price"), default=0.0)
-    price_bounds: tuple[Array, Array] = eqx.field(converter=lambda pair: _bounds(pair), default=(-jnp.inf, jnp.inf))
+    price_bounds: tuple[Array, Array] = eqx.field(converter=lambda pair: price_pair(pair), default=(-jnp.inf, jnp.inf))
 
     def __check_init__(self):
-        low, high = self.price_bounds
-        if is_concrete(low, high) and not bool(jnp.all(low < high)):
-            raise InputError("price_bounds", f"({low}, {high}) is empty", "give (low, high) with low < high")
+        require_interval(self.price_bounds)
 
     def known(self, types):
         return types.values
@@ -68,51 +67,22 @@ class CurveMarket(AbstractMarket):
         return MarketReports(actions, types.supply)
 
     def outcome(self, reports):
-        total = reports.schedules.total()
-        low, high = self.price_bounds
-
-        def excess(p):
-            return total(p) + self.outside_slope * (self.outside_price - p) - reports.supply
-
-        guess = self.walras_price(self.values.mean(), reports.supply)
-        price, found = clear(excess, guess, low, high)
-        cleared = found & (price >= low) & (price <= high)
-        if is_concrete(cleared, price) and not bool(cleared):
-            raise ClearingError(
-                f"the market has no clearing price in [{float(low):g}, {float(high):g}]: demand leaves "
-                f"{float(excess(price)):+.4g} units at {float(price):.4g}; widen `price_bounds`, change `supply`, or "
-                "make schedules fall in price"
-            )
-        return MarketOutcome(
-            price, reports.schedules(price), self.outside_slope * (self.outside_price - price), cleared
-        )
+        schedules, supply = reports
+        remedies = "widen `price_bounds`, change `supply`"
+        return settle(self, self.price_bounds, schedules, schedules.total(), supply, remedies)
 
     def initial_profile(self):
         return ProportionalDemand(1 / self.curvature)
 
     def residuals(self, own, others):
-        nodes = jnp.asarray(own.collocation(), self.curvature.dtype)
         slopes = jnp.broadcast_to(others.slope, self.curvature.shape)
-        impact = 1 / (jnp.sum(slopes) - slopes + self.outside_slope)
-
-        def condition(node):
-            value, price = node
-            demand = own(jnp.full(self.curvature.shape, value))(price)
-            # (2) as best reply minus report, in units of money: monotone in the slopes, which Newton needs.
-            return self.curvature * ((value - price) / (self.curvature + impact) - demand)
-
-        return jax.vmap(condition, out_axes=1)(nodes)
+        return schedule_conditions(own, self.curvature, price_impact(slopes, self.outside_slope))
 
     def admissible(self, profile):
         return jnp.all(jnp.asarray(profile.slope) * self.curvature > 1e-6)
 
     def interim_payoff(self, profile, player, types, report):
-        # The report is a perfectly elastic schedule at a price: it takes whatever the others leave there. One such
-        # price for every state of the world is all that any schedule can achieve, so the gain is ex post.
-        schedules = profile(types.values)
-        others = jnp.sum(schedules(report)) - schedules(report)[player]
-        q = types.supply - self.outside_slope * (self.outside_price - report) - others
-        return (types.values[player] - report) * q - 0.5 * self.curvature[player] * q**2
+        return residual_payoff(self, profile(types.values), player, types, report)
 
     def own_report(self, profile, player, types):
         del player
@@ -121,14 +91,7 @@ class CurveMarket(AbstractMarket):
     def report_grid(self, profile, player, types):
         outcome = self.outcome(self.reports(profile, types))
         slopes = profile(types.values).slope(outcome.price)
-        residual_slope = jnp.abs(self.outside_slope - (jnp.sum(slopes) - slopes[player])) + 1e-12
-        q = jnp.abs(outcome.quantities[player])
-        width = jnp.abs(types.values[player] - outcome.price) + 2 * q / residual_slope + self.curvature[player] * q
-        low, high = self.price_bounds
-        wide = jnp.maximum(width, 1e-9 * (1 + jnp.abs(outcome.price)))
-        bounded = jnp.isfinite(low) & jnp.isfinite(high)
-        low, high = jnp.where(bounded, low, outcome.price - wide), jnp.where(bounded, high, outcome.price + wide)
-        return jnp.linspace(low, high, GRID)
+        return deviation_prices(self, self.price_bounds, slopes, player, types, outcome)
 
     def no_equilibrium(self):
         if len(self.players) == 2 and is_concrete(self.outside_slope) and not bool(jnp.any(self.outside_slope > 0)):
@@ -143,7 +106,96 @@ class CurveMarket(AbstractMarket):
         return "the equilibrium in affine schedules, unique in its class; with no noise in supply there are others"
 
 
-def _bounds(pair) -> tuple[Array, Array]:
+def settle(
+    market: AbstractExchange,
+    bounds: tuple[Array, Array],
+    schedules: Callable[[Array], Array],
+    total: Callable[[Array], Array],
+    supply: Array,
+    remedies: str,
+) -> MarketOutcome:
+    """Clears (1): `schedules` gives quantities (N,) at a price, `total` their sum.
+
+    Raises `ClearingError`, which names the `remedies`, where a single concrete market has no price inside `bounds`.
+    """
+    low, high = bounds
+
+    def excess(p):
+        return total(p) + market.outside_slope * (market.outside_price - p) - supply
+
+    guess = market.walras_price(market.value_moments()[0], supply)
+    price, found = clear(excess, guess, low, high)
+    cleared = found & (price >= low) & (price <= high)
+    if is_concrete(cleared, price) and not bool(cleared):
+        raise ClearingError(
+            f"the market has no clearing price in [{float(low):g}, {float(high):g}]: demand leaves "
+            f"{float(excess(price)):+.4g} units at {float(price):.4g}; {remedies}, or make schedules fall in price"
+        )
+    return MarketOutcome(price, schedules(price), market.outside_slope * (market.outside_price - price), cleared)
+
+
+def price_impact(slopes: Float[Array, " N"], outside_slope: Float[Array, ""]) -> Float[Array, " N"]:
+    """Each party's lambda in (2), from everybody's slope."""
+    return 1 / (jnp.sum(slopes) - slopes + outside_slope)
+
+
+def schedule_conditions(
+    own: AbstractCoefficients, curvature: Float[Array, " N"], impact: Float[Array, " N"]
+) -> Float[Array, "N m"]:
+    """(2) at the collocation nodes of affine schedules, as best reply minus report in units of money: monotone in the
+    slopes, which Newton needs."""
+    nodes = jnp.asarray(own.collocation(), curvature.dtype)
+
+    def condition(node):
+        value, price = node
+        demand = own(jnp.full(curvature.shape, value))(price)
+        return curvature * ((value - price) / (curvature + impact) - demand)
+
+    return jax.vmap(condition, out_axes=1)(nodes)
+
+
+def residual_payoff(
+    market: AbstractExchange, schedules: Callable[[Array], Array], player: Array, types: MarketTypes, price: Array
+) -> Float[Array, ""]:
+    """What the player earns by taking, at this price, whatever the others' `schedules` leave there.
+
+    The report is a perfectly elastic schedule at a price. One such price for every state of the world is all that any
+    schedule can achieve, so the gain is ex post.
+    """
+    quantities = schedules(price)
+    others = jnp.sum(quantities) - quantities[player]
+    q = types.supply - market.outside_slope * (market.outside_price - price) - others
+    return (types.values[player] - price) * q - 0.5 * market.curvature[player] * q**2
+
+
+def deviation_prices(
+    market: AbstractExchange,
+    bounds: tuple[Array, Array],
+    slopes: Float[Array, " N"],
+    player: Array,
+    types: MarketTypes,
+    outcome: MarketOutcome,
+) -> Float[Array, " r"]:
+    """Prices among which the best one for the player lies, from the `slopes` (dq/dp) of all at the `outcome`."""
+    residual_slope = jnp.abs(market.outside_slope - (jnp.sum(slopes) - slopes[player])) + 1e-12
+    q = jnp.abs(outcome.quantities[player])
+    width = jnp.abs(types.values[player] - outcome.price) + 2 * q / residual_slope + market.curvature[player] * q
+    low, high = bounds
+    wide = jnp.maximum(width, 1e-9 * (1 + jnp.abs(outcome.price)))
+    bounded = jnp.isfinite(low) & jnp.isfinite(high)
+    low, high = jnp.where(bounded, low, outcome.price - wide), jnp.where(bounded, high, outcome.price + wide)
+    return jnp.linspace(low, high, GRID)
+
+
+def require_interval(bounds: tuple[Array, Array]) -> None:
+    """Raises `InputError` where concrete price bounds hold no price between them."""
+    low, high = bounds
+    if is_concrete(low, high) and not bool(jnp.all(low < high)):
+        raise InputError("price_bounds", f"({low}, {high}) is empty", "give (low, high) with low < high")
+
+
+def price_pair(pair: Any) -> tuple[Array, Array]:
+    """A converter for `price_bounds`: two numbers; raises `InputError` for anything else."""
     try:
         low, high = pair
     except (TypeError, ValueError):

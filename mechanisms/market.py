@@ -5,15 +5,15 @@ sells where p > r); its surplus is r x - x^2 / 2b = b (r^2 - p^2) / 2 before it 
 other use. The Walrasian price solves sum_i (theta_i - p) / c_i + b (r - p) = S.
 """
 
-from __future__ import annotations
-
+# Annotations are not postponed here: Equinox cannot read an AbstractVar from a string.
+from abc import abstractmethod
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from dcg_econ._errors import InputError, require_finite, require_positive
 from dcg_econ.mechanism import AbstractMechanism
@@ -38,35 +38,36 @@ class MarketOutcome(NamedTuple):
     cleared: Array
 
 
-class AbstractMarket(AbstractMechanism):
-    """N traders with private values, a price-taking outside and a supply; subclasses say what traders may report."""
+class AbstractExchange(AbstractMechanism):
+    """N parties with private values, a price-taking outside and a supply; subclasses say whose values come from where,
+    and what the parties may report."""
 
     curvature: eqx.AbstractVar[Array]
-    values: eqx.AbstractVar[AbstractPrior]
     supply: eqx.AbstractVar[AbstractPrior]
     outside_slope: eqx.AbstractVar[Array]
     outside_price: eqx.AbstractVar[Array]
 
+    @abstractmethod
+    def sample_values(self, key: Array) -> Float[Array, " N"]:
+        """One independent draw of every party's value."""
+
+    @abstractmethod
+    def value_moments(self) -> tuple[Float[Array, " N"], Float[Array, " N"]]:
+        """The mean and the standard deviation of every party's value."""
+
     def __check_init__(self):
         if self.curvature.ndim == 0:
             raise InputError("curvature", "a single number", "give one for each trader, e.g. jnp.ones(5)")
-        n = self.curvature.shape[0]
-        if self.curvature.ndim > 1 or n == 0:
+        if self.curvature.ndim > 1 or self.curvature.shape[0] == 0:
             raise InputError("curvature", f"shape {self.curvature.shape}", "give (N,); for many markets use jax.vmap")
         for field in ("outside_slope", "outside_price"):
             if getattr(self, field).ndim > 0:
                 raise InputError(field, f"shape {getattr(self, field).shape}", "give one number")
         if jnp.shape(self.supply.mean()) != ():
             raise InputError("supply", f"shape {jnp.shape(self.supply.mean())}", "give a number or a prior of one")
-        if jnp.shape(self.values.mean()) not in ((), (n,)):
-            raise InputError("values", f"shape {jnp.shape(self.values.mean())}", f"give one prior, or arrays of {n}")
         require_positive("curvature", self.curvature)
         require_positive("outside_slope", self.outside_slope, strict=False)
         require_finite("outside_price", self.outside_price)
-
-    @property
-    def players(self):
-        return tuple(f"trader {i + 1}" for i in range(self.curvature.shape[-1]))
 
     @property
     def continuous(self):
@@ -74,8 +75,7 @@ class AbstractMarket(AbstractMechanism):
 
     def sample_types(self, key):
         value_key, supply_key = jax.random.split(key)
-        n = self.curvature.shape[-1]
-        return MarketTypes(self.values.sample(value_key, (n,)), self.supply.sample(supply_key, ()))
+        return MarketTypes(self.sample_values(value_key), self.supply.sample(supply_key, ()))
 
     def cubature(self):
         """2(N+1) equally weighted nodes, mean +- sqrt(N+1) standard deviations along each axis (Stroud 1957).
@@ -83,8 +83,8 @@ class AbstractMarket(AbstractMechanism):
         They reproduce every first and second moment, hence integrate quadratics exactly; some lie outside the support.
         """
         n = self.curvature.shape[-1]
-        mean = jnp.append(jnp.broadcast_to(self.values.mean(), (n,)), self.supply.mean())
-        std = jnp.append(jnp.broadcast_to(self.values.std(), (n,)), self.supply.std())
+        mean, std = self.value_moments()
+        mean, std = jnp.append(mean, self.supply.mean()), jnp.append(std, self.supply.std())
         steps = np.sqrt(n + 1) * jnp.diag(std)
         nodes = jnp.concatenate([mean + steps, mean - steps])
         return MarketTypes(nodes[:, :n], nodes[:, n]), jnp.full(2 * n + 2, 1 / (2 * n + 2), mean.dtype)
@@ -131,3 +131,25 @@ class AbstractMarket(AbstractMechanism):
         """The competitive price at these values and this supply."""
         demand = jnp.sum(values / self.curvature) + self.outside_slope * self.outside_price - supply
         return demand / (jnp.sum(1 / self.curvature) + self.outside_slope)
+
+
+class AbstractMarket(AbstractExchange):
+    """N traders whose values come from one prior (with arrays for parameters: one each)."""
+
+    values: eqx.AbstractVar[AbstractPrior]
+
+    def __check_init__(self):
+        n = jnp.size(self.curvature)
+        if jnp.shape(self.values.mean()) not in ((), (n,)):
+            raise InputError("values", f"shape {jnp.shape(self.values.mean())}", f"give one prior, or arrays of {n}")
+
+    @property
+    def players(self):
+        return tuple(f"trader {i + 1}" for i in range(self.curvature.shape[-1]))
+
+    def sample_values(self, key):
+        return self.values.sample(key, self.curvature.shape[-1:])
+
+    def value_moments(self):
+        n = self.curvature.shape[-1:]
+        return jnp.broadcast_to(self.values.mean(), n), jnp.broadcast_to(self.values.std(), n)

@@ -6,6 +6,11 @@ from dcg_econ.mechanisms.bargaining.cooperative import egalitarian as egalitaria
 from dcg_econ.mechanisms.bargaining.cooperative import kalai_smorodinsky as kalai_smorodinsky
 from dcg_econ.mechanisms.bargaining.cooperative import nash_bargaining as nash_bargaining
 from dcg_econ.mechanisms.bargaining.cooperative import utilitarian as utilitarian
+from dcg_econ.mechanisms.bargaining.curve_bargaining import CurveBargaining as CurveBargaining
+from dcg_econ.mechanisms.bargaining.curve_bargaining import HonestBoth as HonestBoth
+from dcg_econ.mechanisms.bargaining.curve_bargaining import HonestBuyer as HonestBuyer
+from dcg_econ.mechanisms.bargaining.curve_bargaining import HonestSeller as HonestSeller
+from dcg_econ.mechanisms.bargaining.curve_bargaining import NoCommitment as NoCommitment
 from dcg_econ.mechanisms.bargaining.double_auction import DoubleAuction as DoubleAuction
 from dcg_econ.mechanisms.bargaining.frontier import BargainingSet as BargainingSet
 from dcg_econ.mechanisms.bargaining.frontier import CRRAFrontier as CRRAFrontier

@@ -164,9 +164,13 @@ def _solve(values, costs) -> SecondBest:
     balanced = attained | (jnp.abs(budget) <= residual_tolerance(budget.dtype) * best)
     good = regular & balanced & (best > 0)
     numbers = surplus, best, weight / (1 - weight), weight, probability, buyer_rent, seller_rent
-    shown = [jnp.where(good, number, jnp.nan) for number in numbers]
-    budget, regular, good = jax.lax.stop_gradient((budget, regular, good))
-    return SecondBest(*shown, budget=budget, regular=regular, converged=good, values=values, costs=costs)
+    surplus, best, multiplier, weight, probability, buyer_rent, seller_rent = (
+        jnp.where(good, number, jnp.nan) for number in numbers
+    )
+    evidence = jax.lax.stop_gradient((budget, regular, good))
+    return SecondBest(
+        surplus, best, multiplier, weight, probability, buyer_rent, seller_rent, *evidence, values=values, costs=costs
+    )
 
 
 class _AbstractSide(eqx.Module):
