@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from dcg_econ._errors import InputError, is_concrete
 from dcg_econ.agents.strategies import AbstractStrategy
-from dcg_econ.priors import number
+from dcg_econ.priors import AbstractBoundedPrior, number
 
 BUYERS, SELLERS = 0, 1
 _EVERYBODY = 1e30  # a type beyond any support; infinity would spoil derivatives
@@ -71,8 +71,12 @@ class AbstractBids(AbstractStrategy):
         """The highest type of the side that reports no more than the price of the moment (extrapolated off the support)."""
 
     @abstractmethod
-    def type_below(self, side: int, moment: Array) -> Array:
-        """The type up to which all report less than that price: `type_at`, but where many report the same."""
+    def share_at(self, side: int, moment: Array, prior: AbstractBoundedPrior) -> Array:
+        """The share of a side of this prior that reports no more than the price of the moment."""
+
+    @abstractmethod
+    def share_below(self, side: int, moment: Array, prior: AbstractBoundedPrior) -> Array:
+        """The share that reports less: `share_at`, but where many report the same."""
 
     @abstractmethod
     def kinks(self, side: int, low: Array, high: Array) -> Float[Array, " q"]:
@@ -156,8 +160,11 @@ class AffineBids(AbstractPriceBids, AbstractBidCurves):
     def type_at(self, side, price):
         return (price - self.intercept[side]) / self.slope[side]
 
-    def type_below(self, side, price):
-        return self.type_at(side, price)
+    def share_at(self, side, price, prior):
+        return prior.cdf(self.type_at(side, price))
+
+    def share_below(self, side, price, prior):
+        return self.share_at(side, price, prior)
 
     def kinks(self, side, low, high):
         return self.report(side, jnp.stack([low, high]))
@@ -235,8 +242,11 @@ class StepBids(AbstractPriceBids):
     def type_at(self, side, price):
         return self._up_to(side, price, "right")
 
-    def type_below(self, side, price):
-        return self._up_to(side, price, "left")
+    def share_at(self, side, price, prior):
+        return prior.cdf(self._up_to(side, price, "right"))
+
+    def share_below(self, side, price, prior):
+        return prior.cdf(self._up_to(side, price, "left"))
 
     def _up_to(self, side, price, ties):
         below = jnp.searchsorted(self.prices, price, side=ties)
@@ -279,24 +289,32 @@ class StepBids(AbstractPriceBids):
 
 
 class TabulatedBids(AbstractPriceBids):
-    """Bids and asks that run straight between tabulated types: `types` and `reports` (2, t), both increasing.
+    """Bids and asks that run straight between tabulated types: `types`, `reports` and `shares` (2, t), all increasing.
 
-    How a learned profile is looked at: an increasing net at t quantiles of its side's types.
+    How a learned profile is looked at: an increasing net at t types of each side, with the share of the side up to each of
+    them, so that integrals over prices need no distribution function.
     """
 
     types: Float[Array, "2 t"]
     reports: Float[Array, "2 t"]
+    shares: Float[Array, "2 t"]
 
     def report(self, side, types):
         return jnp.interp(types, self.types[side], self.reports[side])
 
     def type_at(self, side, price):
         inside = jnp.interp(price, self.reports[side], self.types[side])
-        last = self.reports[side, -1]
-        return jnp.where(price < self.reports[side, 0], -_EVERYBODY, jnp.where(price >= last, _EVERYBODY, inside))
+        first, last = self.reports[side, 0], self.reports[side, -1]
+        return jnp.where(price < first, -_EVERYBODY, jnp.where(price >= last, _EVERYBODY, inside))
 
-    def type_below(self, side, price):
-        return self.type_at(side, price)
+    def share_at(self, side, price, prior):
+        del prior
+        inside = jnp.interp(price, self.reports[side], self.shares[side])
+        first, last = self.reports[side, 0], self.reports[side, -1]
+        return jnp.where(price < first, 0.0, jnp.where(price >= last, 1.0, inside))
+
+    def share_below(self, side, price, prior):
+        return self.share_at(side, price, prior)
 
     def kinks(self, side, low, high):
         del low, high

@@ -57,8 +57,11 @@ class SmoothBids(AbstractBidCurves):
         types = _series(self.coefficients[1 + side], inside)
         return types + before * jnp.minimum(moment + 1, 0) + after * jnp.maximum(moment - 1, 0)
 
-    def type_below(self, side, moment):
-        return self.type_at(side, moment)
+    def share_at(self, side, moment, prior):
+        return prior.cdf(self.type_at(side, moment))
+
+    def share_below(self, side, moment, prior):
+        return self.share_at(side, moment, prior)
 
     def kinks(self, side, low, high):
         return jnp.concatenate([self.moment_of(side, jnp.stack([low, high])), jnp.linspace(-1, 1, _KINKS)])
@@ -123,7 +126,7 @@ class SmoothBids(AbstractBidCurves):
         return moment + jnp.minimum(target - table[0], 0) / before + jnp.maximum(target - table[-1], 0) / after
 
 
-def times(moments: Array, span: Array) -> tuple[Array, Array]:
+def times(moments: Array | np.ndarray, span: Array) -> tuple[Array, Array]:
     """Time at moments in [-1, 1], and its derivative: the larger the stretch, the slower in the middle.
 
     `span` (3,): when the path starts and ends, and the stretch, above zero.

@@ -127,6 +127,7 @@ def _reach(a, b):
     return d[jnp.argmax(fall >= _FALL, axis=-1)]
 
 
+@jax.jit  # traced once, though a mechanism asks for it dozens of times
 def _log_tail(w, a, b, left):
     """The logarithm of the mass left of w <= w*, or right of w >= w*, relative to the density at the peak."""
     w, a, b = jnp.broadcast_arrays(jnp.where(left, w, -w), jnp.where(left, a, b), jnp.where(left, b, a))

@@ -42,7 +42,7 @@ from dcg_econ.priors import AbstractBoundedPrior, Uniform, number
 _GRID = 65  # prices at which deviations are tried, besides those of the others' offers
 _SITUATIONS = 64  # own types at which they are tried
 _DEGREE = 128  # of the series of smooth bids
-_TABLE = 129  # quantiles at which a learned profile is looked at
+_TABLE = 129  # types at which a learned profile is looked at
 
 
 class TradeTypes(NamedTuple):
@@ -242,20 +242,20 @@ class DoubleAuction(AbstractMechanism):
         return profile.selection if isinstance(profile, AbstractBidCurves) else "one of a continuum"
 
     def bids_of(self, profile: Any) -> AbstractBids:
-        """The profile with its inverse: itself, or a table of it at quantiles of the types, put in increasing order."""
+        """The profile with its inverse: itself, or a table of it at equally spaced types, its decreases cut off."""
         if isinstance(profile, AbstractBids):
             return profile
-        share = jnp.linspace(0, 1, _TABLE)
-        types = jnp.stack([self.values.quantile(share), self.costs.quantile(share)])
+        types = jnp.stack([jnp.linspace(*prior.support(), _TABLE) for prior in (self.values, self.costs)])
 
         def at(value, cost):
             reports = profile(Sides(jnp.full(self.buyers, value), jnp.full(self.sellers, cost)))
             return jnp.stack([reports.buyers[0], reports.sellers[0]])
 
-        reports = jnp.sort(jax.vmap(at, out_axes=1)(*types), axis=1)
+        reports = jax.lax.cummax(jax.vmap(at, out_axes=1)(*types), axis=1)
         # Equal neighbours would leave the inverse open.
         apart = jnp.arange(_TABLE) * 64 * jnp.finfo(reports.dtype).eps * (1 + jnp.abs(reports[:, -1:]))
-        return TabulatedBids(types, reports + apart)
+        shares = jnp.stack([self.values.cdf(types[BUYERS]), self.costs.cdf(types[SELLERS])])
+        return TabulatedBids(types, reports + apart, shares)
 
     @property
     def terms(self) -> Terms:

@@ -15,7 +15,9 @@ and Samuelson (1983); Rustichini, Satterthwaite and Williams (1994).
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import comb
+from operator import mul
 from typing import Any
 
 import equinox as eqx
@@ -30,15 +32,34 @@ from dcg_econ.priors import AbstractBoundedPrior
 
 def exactly(j: int, bids: int, asks: int, below: tuple[Array, Array]) -> Array:
     """The chance that exactly j of so many bids and asks are below, when each of them is with chances `below`."""
-    bid, ask = below
-    total = jnp.zeros_like(bid * ask)
-    for b in range(max(0, j - asks), min(bids, j) + 1):
-        total = total + _binomial(b, bids, bid) * _binomial(j - b, asks, ask)
-    return total
+    return _pairs(_chances(bids, below[0]), {a: chance for a, chance in enumerate(_chances(asks, below[1]))}, j, below)
 
 
-def _binomial(j: int, n: int, chance: Array) -> Array:
-    return comb(n, j) * chance**j * (1 - chance) ** (n - j)
+def at_least(j: int, bids: int, asks: int, below: tuple[Array, Array]) -> Array:
+    """The chance that j or more of them are."""
+    tail = list(accumulate(reversed(_chances(asks, below[1]))))[::-1]
+    # With fewer than no asks asked for, all of them count.
+    return _pairs(_chances(bids, below[0]), {a: tail[max(a, 0)] for a in range(j - bids, asks + 1)}, j, below)
+
+
+def at_most(j: int, bids: int, asks: int, below: tuple[Array, Array]) -> Array:
+    """The chance that j or fewer of them are."""
+    head = list(accumulate(_chances(asks, below[1])))
+    return _pairs(_chances(bids, below[0]), {a: head[min(a, asks)] for a in range(j + 1)}, j, below)
+
+
+def _pairs(bids: list[Array], asks: dict[int, Array], j: int, below: tuple[Array, Array]) -> Array:
+    """The sum over b of the chance of b bids times what is listed for j - b asks."""
+    terms = [chance * asks[j - b] for b, chance in enumerate(bids) if j - b in asks]
+    return sum(terms, jnp.zeros_like(below[0] * below[1]))
+
+
+def _chances(n: int, chance: Array) -> list[Array]:
+    """The binomial chances of 0 ... n, none for n < 0."""
+    if n < 0:
+        return []
+    up, down = (list(accumulate([jnp.ones_like(p)] + n * [p], mul)) for p in (chance, 1 - chance))
+    return [comb(n, j) * up[j] * down[n - j] for j in range(n + 1)]
 
 
 class Opposition(eqx.Module):
@@ -67,9 +88,9 @@ class Opposition(eqx.Module):
         others, m = self._others, self.buyers
         if self.side == BUYERS:
             below = self._below(moment, ties=True)
-            return sum(exactly(j, *others, below) for j in range(m, m + self.sellers))
+            return at_least(m, *others, below)
         below = self._below(moment, ties=False)
-        return sum(exactly(j, *others, below) for j in range(m))
+        return at_most(m - 1, *others, below)
 
     def payoff(self, own_type: Array, moment: Array) -> Array:
         """The interim payoff (1) or (2) of the report of this moment, in money."""
@@ -88,8 +109,8 @@ class Opposition(eqx.Module):
 
     def _below(self, moment: Array, ties: bool) -> tuple[Array, Array]:
         """B and S at the price of `moment`, with the offers at it or without."""
-        up_to = self.bids.type_at if ties else self.bids.type_below
-        return self.values.cdf(up_to(BUYERS, moment)), self.costs.cdf(up_to(SELLERS, moment))
+        share = self.bids.share_at if ties else self.bids.share_below
+        return share(BUYERS, moment, self.values), share(SELLERS, moment, self.costs)
 
     def _integral(self, start: Array, end: Array) -> Array:
         """The integral in (1) or (2) between two moments without a kink between them."""
@@ -120,7 +141,9 @@ def expected_payoff(opposition: Opposition, own: AbstractBids, prior: AbstractBo
     """The payoff of a trader who follows `own`, in expectation over its type: Gauss-Legendre between all kinks."""
     side, (low, high) = opposition.side, prior.support()
     at_kinks = jnp.clip(own.type_at(side, opposition.knots), low, high)
-    edges = jnp.sort(jnp.concatenate([jnp.stack([low, high]), own.breaks(side, low, high), at_kinks]))
+    # The ends stay outside of the sort: among equal edges a kink would take their place, and its derivative with it.
+    inner = jnp.sort(jnp.concatenate([own.breaks(side, low, high), at_kinks]))
+    edges = jnp.concatenate([low[None], inner, high[None]])
     points, weights = np.polynomial.legendre.leggauss(max(6, own.nodes // 2))
     half = 0.5 * jnp.diff(edges)[:, None]
     types = edges[:-1, None] + half * (1 + points)

@@ -14,16 +14,16 @@ and where thresholds increase it is enough that the types at them are indifferen
     f_j (p_j - y_j) = (1-k) (p_{j+1} - p_j) (1 - F(x_{j+1})),              y_q = p_q.                      (3)
 
 One price is a posted price: x_1 = y_1 = p_1. With many prices close together (2) and (3) become the differential equations
-of smooth bids. Not every list of prices has an equilibrium: the thresholds that solve (2) and (3) must increase.
+of smooth bids. Not every list of prices has an equilibrium: the chances f_j and g_j that solve (2) and (3) must be above zero.
 """
 
 from __future__ import annotations
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import lineax as lx
 import optimistix as optx
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from dcg_econ._errors import EquilibriumError, InputError, is_concrete
@@ -34,23 +34,26 @@ from dcg_econ.mechanisms.bargaining.double_auction import DoubleAuction
 from dcg_econ.priors import number
 
 _STEPS = 256  # of the root finder
+_AWAY = (
+    0.8  # times the weight in the price of the own report: where a threshold starts between its price and the last type
+)
 
 
-def step_bids(auction: DoubleAuction, prices: Array) -> StepBids:
+def step_bids(auction: DoubleAuction, prices: ArrayLike) -> StepBids:
     """The equilibrium of `auction` in which all trade is at `prices` (q,) or () and weighted means of two of them.
 
     Differentiable in k, in the prices and in the parameters of the priors. Raises `InputError` for several traders a side
     and for prices that do not increase inside the range of possible trade, `EquilibriumError` where (2) and (3) of the
-    file's head have no solution with increasing thresholds; under `jax.vmap`, `jax.jit` or a derivative such a lane is
-    NaN.
+    file's head have no solution in which every price is bid and asked; under `jax.vmap`, `jax.jit` or a derivative such a
+    lane is NaN.
     """
     prices = jnp.atleast_1d(number("prices")(prices))
     _check(auction, prices)
     values, costs, good = _thresholds(auction, prices)
     if is_concrete(good) and not bool(good):
         raise EquilibriumError(
-            f"no step functions with increasing thresholds at the prices {prices} were found: move the prices apart or "
-            "towards the middle of the prices at which trade is efficient, or give fewer of them"
+            f"no step functions in which each of the prices {prices} is bid and asked were found: move the prices apart "
+            "or towards the middle of the prices at which trade is efficient, or give fewer of them"
         )
     values, costs = (jnp.where(good, x, jnp.nan) for x in (values, costs))
     return StepBids(prices, values, costs, jnp.stack(_range(auction)))
@@ -80,33 +83,41 @@ def _check(auction: DoubleAuction, prices: Array) -> None:
 
 
 @eqx.filter_jit
-def _thresholds(auction: DoubleAuction, prices: Array) -> tuple[Float[Array, " q"], Float[Array, " q"], Bool[Array, ""]]:
+def _thresholds(
+    auction: DoubleAuction, prices: Array
+) -> tuple[Float[Array, " q"], Float[Array, " q"], Bool[Array, ""]]:
     """Solves (2) and (3): the thresholds of value and of cost, and whether they make an equilibrium."""
     q, unit = prices.shape[0], step_tolerance(prices.dtype)
     low, high = _range(auction)
     if q == 1:
         return prices, prices, (low < prices[0]) & (prices[0] < high)
 
-    def unpack(shares, prices, low, high):
-        # x_j between p_j and the highest value, y_j between the lowest cost and p_j.
-        up, down = jax.nn.sigmoid(shares)
-        values = prices.at[1:].add(up * (high - prices[1:]))
-        return values, prices.at[:-1].add(-down * (prices[:-1] - low))
+    def full(inner, prices):
+        return prices.at[1:].set(inner[0]), prices.at[:-1].set(inner[1])
 
-    def conditions(shares, given):
+    def conditions(inner, given):
         auction, prices = given
-        return _indifference(auction, prices, *unpack(shares, prices, *_range(auction)))
+        return _indifference(auction, prices, *full(inner, prices))
 
+    start = jnp.stack(
+        [
+            prices[1:] + _AWAY * auction.k * (high - prices[1:]),
+            prices[:-1] - _AWAY * (1 - auction.k) * (prices[:-1] - low),
+        ]
+    )
     solver = optx.LevenbergMarquardt(unit, unit, linear_solver=lx.AutoLinearSolver(well_posed=None))
     adjoint = optx.ImplicitAdjoint(linear_solver=Tolerant())
-    start = jnp.zeros((2, q - 1), prices.dtype)
     sol = optx.root_find(
         conditions, solver, start, args=(auction, prices), adjoint=adjoint, max_steps=_STEPS, throw=False
     )
-    values, costs = unpack(sol.value, prices, low, high)
+    values, costs = full(sol.value, prices)
     left = jnp.max(jnp.abs(_indifference(auction, prices, values, costs)))
-    rise = jnp.all(jnp.diff(values) > 0) & jnp.all(jnp.diff(costs) > 0)
-    return values, costs, rise & (left <= residual_tolerance(prices.dtype)) & (low < prices[0]) & (prices[-1] < high)
+    # Every price is bid and asked with some chance, hence thresholds increase.
+    bids, asks = auction.values.survival(values), auction.costs.cdf(costs)
+    used = jnp.minimum(-jnp.diff(bids, append=0), jnp.diff(asks, prepend=0))
+    small = residual_tolerance(prices.dtype)
+    inside = (low < prices[0]) & jnp.all(jnp.diff(prices) > 0) & (prices[-1] < high)
+    return values, costs, inside & (left <= small) & jnp.all(used > small)
 
 
 def _indifference(auction: DoubleAuction, prices: Array, values: Array, costs: Array) -> Float[Array, "2 n"]:
