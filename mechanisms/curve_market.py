@@ -155,7 +155,7 @@ def schedule_conditions(
 
 
 def residual_payoff(
-    market: AbstractExchange, schedules: Callable[[Array], Array], player: Array, types: MarketTypes, price: Array
+    market: AbstractExchange, schedules: Callable[[Array], Array], player: Array | int, types: MarketTypes, price: Array
 ) -> Float[Array, ""]:
     """What the player earns by taking, at this price, whatever the others' `schedules` leave there.
 

@@ -9,7 +9,11 @@ jax.config.update("jax_enable_x64", True)
 
 
 def pytest_configure(config):
-    """Keeps compiled code between runs: per process, since JAX's writes are not atomic, and per host."""
+    """Compiles in haste, since compiling is most of the work, and keeps compiled code between runs: per process, since
+    JAX's writes are not atomic, and per host. Acceptance tests and benchmarks compile as users do."""
+    if not any("acceptance" in str(a) or "benchmarks" in str(a) for a in config.args):
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for the processes that tests start
+        jax.config.update("jax_disable_most_optimizations", True)
     cache = getattr(config, "cache", None)
     if cache is None:
         return

@@ -29,7 +29,7 @@ class Game(eqx.Module):
         types = jax.vmap(self.mechanism.sample_types)(jax.random.split(key, batch))
         known = jax.vmap(self.mechanism.known)(types)
         numbers, pull = jax.vjp(lambda p: jax.vmap(eqx.combine(p, self.rest).numbers)(known), learned)
-        population = jax.lax.stop_gradient(eqx.combine(learned, self.rest))
+        population = eqx.combine(jax.lax.stop_gradient(learned), self.rest)
         setting = self.estimator.setting(self.mechanism, population)
         # Beyond it payoffs overflow, and Lineax raises on what is not finite in a derivative, for all sessions at once.
         limit = float(jnp.finfo(numbers.dtype).max) ** (1 / 3)
