@@ -30,6 +30,8 @@ from dcg_econ.experiments.specification import SpecificationError
 from dcg_econ.learning import AbstractEstimator, AbstractObjective
 from dcg_econ.learning.episode import AbstractProtocol
 from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.mechanisms.bargaining import curve_bargaining
+from dcg_econ.mechanisms.bargaining.curve_bargaining import AbstractCommitment
 
 Classes = Mapping[str, type]
 
@@ -41,6 +43,7 @@ PARTS: Mapping[str, type] = {
 }
 _HOMES: tuple[tuple[ModuleType, type], ...] = (
     (mechanisms, AbstractMechanism),
+    (curve_bargaining, AbstractCommitment),
     (priors, priors.AbstractPrior),
     (agents, AbstractStrategy),
     *((learning, base) for base in PARTS.values()),

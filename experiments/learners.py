@@ -18,7 +18,7 @@ from dcg_econ.agents.learned import AbstractPopulation
 from dcg_econ.experiments.codec import kind_of
 from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.mechanism import AbstractMechanism
-from dcg_econ.mechanisms import CurveMarket, DoubleAuction, QuantityMarket
+from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction, QuantityMarket
 from dcg_econ.mechanisms.market import AbstractMarket
 
 Make = Callable[[jax.Array], AbstractPopulation]
@@ -39,6 +39,27 @@ def _(mechanism: CurveMarket, training: Training) -> Make:
     knots = jnp.linspace(*_prices(mechanism), training.knots)
     make = jax.tree_util.Partial(_curve_agent, training.width, knots, _units(mechanism))
     return _make_of(mechanism, make)
+
+
+@learner.register
+def _(mechanism: CurveBargaining, training: Training) -> Make:
+    mean, std = mechanism.value_moments()
+    usual = mechanism.walras_price(mean, mechanism.supply.mean())
+    away = jnp.abs(mean - jnp.mean(mean))
+    reach = jnp.max(away + 2.6 * std)
+    low, high = mechanism.price_bounds
+    knots = jnp.linspace(
+        jnp.where(jnp.isfinite(low), low, usual - reach),
+        jnp.where(jnp.isfinite(high), high, usual + reach),
+        training.knots,
+    )
+    units = {
+        "value_centre": jnp.mean(mean),
+        "value_unit": _positive(jnp.max(away + np.sqrt(3) * std)),
+        "quantity_unit": _positive(jnp.max(jnp.abs(mean - usual) / mechanism.curvature)),
+    }
+    make = jax.tree_util.Partial(_curve_agent, training.width, knots, units)
+    return lambda key: Separate(make, 2, key=key)
 
 
 @learner.register

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from dcg_econ.mechanism import AbstractMechanism
-from dcg_econ.mechanisms import CurveMarket, DoubleAuction
-from dcg_econ.mechanisms.market import AbstractMarket
+from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction
+from dcg_econ.mechanisms.market import AbstractExchange, AbstractMarket
 from dcg_econ.priors import Fixed
 
 
@@ -79,7 +79,7 @@ def _(mechanism: AbstractMarket) -> Participants:
     )
 
 
-def _outside(mechanism: AbstractMarket) -> bool:
+def _outside(mechanism: AbstractExchange) -> bool:
     return bool(np.any(np.asarray(mechanism.outside_slope) > 0))
 
 
@@ -88,11 +88,17 @@ def _sells(mechanism: AbstractMarket) -> bool:
     return not (isinstance(mechanism.supply, Fixed) and float(mechanism.supply.mean()) == 0)
 
 
+@participants.register
+def _(mechanism: CurveBargaining) -> Participants:
+    names = (*mechanism.players, *(("fringe",) if _outside(mechanism) else ()))
+    return Participants(names, names, (True, True, False)[: len(names)], tuple(range(len(names))))
+
+
 @observe.register
-def _(mechanism: AbstractMarket, types, reports, outcome):
+def _(mechanism: AbstractExchange, types, reports, outcome):
     price, n = outcome.price, mechanism.curvature.shape[0]
     nothing = jnp.full(n, jnp.nan)
-    slopes = reports.schedules.slope(price) if isinstance(mechanism, CurveMarket) else nothing
+    slopes = reports.schedules.slope(price) if isinstance(mechanism, CurveMarket | CurveBargaining) else nothing
     fringe = 0.5 * mechanism.outside_slope * (mechanism.outside_price - price) ** 2
     none = jnp.full(2, jnp.nan)
     return {
@@ -107,7 +113,7 @@ def _(mechanism: AbstractMarket, types, reports, outcome):
 
 
 @columns.register
-def _(mechanism: AbstractMarket) -> dict[str, Column]:
+def _(mechanism: AbstractExchange) -> dict[str, Column]:
     del mechanism
     return {
         "type_value": Column("Private value, {price}", PRICE),

@@ -67,3 +67,13 @@ def test_derivatives_in_every_parameter(values, costs):
     step = 1e-4
     expected = [(numbers(flat + e) - numbers(flat - e)) / (2 * step) for e in step * jnp.eye(flat.size)]
     np.testing.assert_allclose(jax.jit(jax.jacrev(numbers))(flat), jnp.stack(expected, -1), atol=DIFFERENCES)
+
+
+def test_first_best_where_every_value_lies_above_every_cost():
+    found = second_best(dcg.Uniform(2.0, 3.0), dcg.Uniform(0.0, 1.0))
+    assert float(found.surplus) == float(found.first_best) == pytest.approx(2.0, abs=CLOSED)
+    assert float(found.multiplier) == 0 and float(found.trade_probability) == pytest.approx(1, abs=CLOSED)
+    assert float(found.budget) == pytest.approx(1.0, abs=CLOSED)
+    assert bool(jnp.all(found.trades(jnp.array([2.0, 3.0]), 1.0)))
+    by_low = jax.grad(lambda low: second_best(dcg.Uniform(low, 3.0), dcg.Uniform(0.0, 1.0)).surplus)(2.0)
+    assert float(by_low) == pytest.approx(0.5, abs=CLOSED)

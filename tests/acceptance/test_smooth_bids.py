@@ -49,3 +49,13 @@ def test_beta_types_are_the_differential_equations(solved, start):
     h = 1e-3
     ends = [solved(auction.k + step, (auction.values, auction.costs), start)[0][0] for step in (-h, h)]
     assert float(slope) == pytest.approx(float(ends[1] - ends[0]) / (2 * h), abs=DIFFERENCES)
+
+
+def test_the_linear_equilibrium_is_one_of_the_family():
+    auction = DoubleAuction()
+    eq = dcg.solve(auction, smooth_bids(auction, 0.125, degree=DEGREE))
+    assert bool(eq.converged) and float(eq.regret) <= REGRET
+    assert float(eq.welfare) == pytest.approx(9 / 64, abs=ENDS)
+    types = jnp.linspace(0.3, 0.7, 9)
+    np.testing.assert_allclose(eq.strategies.report(0, types), 2 * types / 3 + 1 / 12, atol=REGRET)
+    np.testing.assert_allclose(eq.strategies.report(1, types), 2 * types / 3 + 1 / 4, atol=REGRET)

@@ -17,11 +17,6 @@ def make(key):
     return dcg.Bidders(dcg.BidAgent(key=buyer, width=8), dcg.BidAgent(key=seller, width=8))
 
 
-@pytest.fixture(scope="module")
-def run():
-    return dcg.train(AUCTION, make, steps=400, batch=32, sessions=2, records=2, record_draws=32, key=jax.random.key(3))
-
-
 def test_reports_rise_with_the_type_whatever_the_parameters():
     agent = dcg.BidAgent(1.0, 3.0, key=jax.random.key(0))
     wild = jax.tree.map(lambda x: 5 * x, agent)
@@ -87,13 +82,6 @@ def test_what_moves_a_net_is_its_own_interim_payoff_alone():
         expected = jax.jit(jax.grad(own_payoff), static_argnums=1)(learned, player)
         for a, b in zip(jax.tree.leaves(getattr(used, name)), jax.tree.leaves(getattr(expected, name)), strict=True):
             np.testing.assert_allclose(a, b, atol=1e-10)
-
-
-def test_learning_lowers_regret_and_stays_below_the_second_best(run):
-    assert run.regret[:, -1].max() < 0.1 * run.regret[:, 0].min()
-    surplus = np.asarray(run.map(lambda population: AUCTION.expectations(population)[1]))
-    regret = np.asarray(run.map(lambda population: dcg.regret(AUCTION, population, dcg.Cubature()).epsilon))
-    assert (surplus <= 9 / 64 + 0.5 * np.sqrt(regret / 6)).all()
 
 
 def test_pathwise_is_refused_where_trade_jumps_and_interim_where_others_matter():

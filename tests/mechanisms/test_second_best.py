@@ -1,5 +1,3 @@
-import jax
-import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -69,16 +67,6 @@ def test_a_linear_programme_converges_to_the_bound():
     bound, law = float(uniform_pair().surplus), stats.uniform()
     coarse, fine = (oracle.linear_programme(law, law, n) for n in (12, 24))
     assert abs(fine - bound) < 0.6 * abs(coarse - bound) and abs(fine - bound) < 0.01
-
-
-def test_first_best_where_every_value_lies_above_every_cost():
-    found = second_best(dcg.Uniform(2.0, 3.0), dcg.Uniform(0.0, 1.0))
-    assert float(found.surplus) == float(found.first_best) == pytest.approx(2.0, abs=CLOSED)
-    assert float(found.multiplier) == 0 and float(found.trade_probability) == pytest.approx(1, abs=CLOSED)
-    assert float(found.budget) == pytest.approx(1.0, abs=CLOSED)
-    assert bool(jnp.all(found.trades(jnp.array([2.0, 3.0]), 1.0)))
-    by_low = jax.grad(lambda low: second_best(dcg.Uniform(low, 3.0), dcg.Uniform(0.0, 1.0)).surplus)(2.0)
-    assert float(by_low) == pytest.approx(0.5, abs=CLOSED)
 
 
 def test_it_prints_with_names():

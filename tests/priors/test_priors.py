@@ -120,11 +120,8 @@ def differences(function, at, step=1e-5):
     return np.stack([(function(at + e) - function(at - e)) / (2 * step) for e in basis], -1)
 
 
-def test_derivatives_in_the_argument_and_in_every_parameter():
-    check_derivatives("beta")  # the others are acceptance tests
-
-
 def check_derivatives(name):
+    """In the argument and in every parameter, against differences; the acceptance tests run it."""
     prior, _ = BOUNDED[name]
     low, high = map(float, prior.support())
     flat, shape = jax.flatten_util.ravel_pytree(prior)
