@@ -167,7 +167,7 @@ _series.defjvp(_series_jvp, symbolic_zeros=True)
 
 def _derivative(coefficients: Float[Array, " q"]) -> Float[Array, " d"]:
     """The series of the derivative."""
-    return _derivatives(coefficients.shape[0]) @ coefficients
+    return jnp.asarray(_derivatives(coefficients.shape[0]), coefficients.dtype) @ coefficients
 
 
 def _derivatives(q: int) -> np.ndarray:

@@ -134,7 +134,7 @@ class BargainingReports(NamedTuple):
     schedules: UpheldSchedules
 
 
-class CurveBargaining(AbstractExchange):
+class CurveBargaining(AbstractExchange):  # type: ignore[misc]  # `supply` has no place among the fields
     """A buyer and a seller of a divisible good, schedules as reports, one price; see the head of this file.
 
     `values`, `costs`: priors of v and s, money per unit. `curvature` (2,): c_b and c_s, money per unit squared.
@@ -160,8 +160,8 @@ class CurveBargaining(AbstractExchange):
         require_interval(self.price_bounds)
         _check_direction(self.values, self.costs)
 
-    @property
-    def supply(self) -> AbstractPrior:
+    @property  # type: ignore[misc]  # Equinox lets a property stand for an abstract variable
+    def supply(self) -> AbstractPrior:  # type: ignore[override]
         """Nothing is on offer but what the seller makes."""
         return Fixed(jnp.zeros((), self.curvature.dtype))
 

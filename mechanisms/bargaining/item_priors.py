@@ -111,8 +111,8 @@ class ListedItems(AbstractItemPrior):
         require_items(self.pools, self.values)
         self.most = max(1, int(self.pools.max()))
 
-    @property
-    def kinds(self) -> int:
+    @property  # type: ignore[misc]  # Equinox lets a property stand for an abstract variable
+    def kinds(self) -> int:  # type: ignore[override]
         return self.pools.shape[1]
 
     def sample(self, key):

@@ -76,7 +76,7 @@ def _summary(episodes: ItemEpisode, most: int) -> ItemSummary:
     everywhere = jnp.ones_like(agreed)
 
     efficient = jax.lax.map(
-        lambda one: is_efficient(*one, most), (episodes.types, episodes.payoffs), batch_size=AT_ONCE
+        lambda one: is_efficient(one[0], one[1], most), (episodes.types, episodes.payoffs), batch_size=AT_ONCE
     )
     fraction = welfare / jnp.where(best > 0, best, 1.0)
     ratio = jnp.mean(welfare) / jnp.mean(best)

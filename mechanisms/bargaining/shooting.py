@@ -68,14 +68,14 @@ def shoot(terms: Terms, mark: Float[Array, " 3"], degree: int) -> SmoothBids:
 
 def regular_mark(terms: Terms, price: Array) -> Float[Array, " 3"]:
     """Where the regular path (2) passes `price`; with several traders a side, a start in the middle of the band."""
-    (low, high), price = map(float, terms.range()), float(price)
+    (low, high), at = map(float, terms.range()), float(price)
     if max(terms.buyers, terms.sellers) > 1:
         markup = _BAND * (high - low) / max(terms.buyers, terms.sellers)
-        return jnp.asarray([price, price + markup, price - markup])
+        return jnp.asarray([at, at + markup, at - markup])
     first, last = _regular_ends(terms, low, high)
-    if not first < price < last:
+    if not first < at < last:
         raise EquilibriumError(_NO_REGULAR)
-    return jnp.append(price, _regular(terms, jnp.asarray([first, last]), jnp.asarray(price)))
+    return jnp.append(at, _regular(terms, jnp.asarray([first, last]), jnp.asarray(at)))
 
 
 @eqx.filter_jit
@@ -154,7 +154,7 @@ def _halves(terms: Terms, mark: Float[Array, " 3"], accuracy: float) -> list:
         price, value, cost = state
         return min(value - price, price - cost, top - value, cost - bottom) - _NEARLY * (top - bottom)
 
-    margin.terminal = True
+    setattr(margin, "terminal", True)  # noqa: B010  # how solve_ivp is told to stop there
     how = {"method": "DOP853", "dense_output": True, "events": margin, "rtol": accuracy, "atol": 1e-2 * accuracy}
     return [solve_ivp(rates, (0, end), np.asarray(mark), **how) for end in (-_LONGEST, _LONGEST)]
 
