@@ -99,6 +99,8 @@ def settings(point: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in point.items():
         together = isinstance(value, Mapping) and "kind" not in value
+        if together and not set(value) - {"label"}:
+            raise SpecificationError(f"grid.{key}: a table that sets nothing; give it a `kind`, or parameters to set")
         for name, entry in value.items() if together else [(key, value)]:
             if name in flat:
                 raise SpecificationError(f"grid.{key}: `{name}` is set by another key too; keep one")

@@ -1,9 +1,11 @@
 import jax
+import pytest
 
 from dcg_econ.experiments import observe
 from dcg_econ.experiments.codec import build, describe
 from dcg_econ.experiments.learners import learner
-from dcg_econ.experiments.specification import Training
+from dcg_econ.experiments.plan import settings
+from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.mechanism import AbstractMechanism
 from dcg_econ.mechanisms.bargaining import HonestSeller
 
@@ -27,3 +29,9 @@ def test_buyer_and_seller_have_rows_and_nets_of_their_own():
     outcome = mechanism.outcome(mechanism.reports(population, types))
     columns = observe.observe(mechanism, types, mechanism.reports(population, types), outcome)
     assert abs(float(columns["quantity"][:2].sum())) < 1e-8  # what one buys the other sells
+
+
+def test_a_table_in_the_grid_that_sets_nothing_is_refused():
+    for empty in ({}, {"label": "nothing"}):
+        with pytest.raises(SpecificationError, match=r"grid.supply: a table that sets nothing"):
+            settings({"supply": empty})
