@@ -186,8 +186,7 @@ class DoubleAuction(AbstractMechanism):
         if not isinstance(others, AbstractBidCurves):
             raise InputError("strategies", f"{type(others).__name__}", "give dcg.AffineBids or `smooth_bids(...)`")
         m, n = self.buyers, self.sellers
-        ends = self.costs.support()[0], self.values.support()[1]
-        at = others.path(*ends)
+        at = others.path(*self.terms.range())
         value, cost = (
             (at.value, at.cost) if own is others else (own.type_at(s, own.moment(at.price)) for s in (BUYERS, SELLERS))
         )
@@ -228,7 +227,7 @@ class DoubleAuction(AbstractMechanism):
         del player, types
         faced = self.prepared(profile)
         knots, _ = faced.bids.clock(faced.by_side[BUYERS].knots)
-        (low, _), (_, high) = self.costs.support(), self.values.support()
+        low, high = self.terms.range()
         grid = jnp.linspace(jnp.minimum(low, knots[0]), jnp.maximum(high, knots[-1]), _GRID)
         return jnp.sort(jnp.concatenate([grid, knots]))
 

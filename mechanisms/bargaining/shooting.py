@@ -58,7 +58,7 @@ class Terms(eqx.Module):
 
 def shoot(terms: Terms, mark: Float[Array, " 3"], degree: int) -> SmoothBids:
     """The path through `mark` = (price, value, cost); `EquilibriumError` where value or cost fall along it."""
-    halves = _halves(terms, mark, 1e-11)
+    halves = _halves(terms, mark)
     if not all(half.status == 1 and (np.diff(half.y * np.sign(half.t[-1])) > 0).all() for half in halves):
         raise EquilibriumError(_left_the_band(mark))
     fits = [_fit(halves, degree, stretch) for stretch in _STRETCHES]
@@ -115,8 +115,6 @@ def _regular(terms: Terms, ends: Array, price: Array) -> Float[Array, " 2"]:
 
 def _regular_ends(terms: Terms, low: float, high: float) -> tuple[float, float]:
     """The lowest and the highest price of trade of the regular path, the roots of (2)."""
-    from scipy.optimize import brentq
-
     k, tiny = float(terms.k), 1e-6 * (high - low)
 
     def gamma(cost):
@@ -126,20 +124,20 @@ def _regular_ends(terms: Terms, low: float, high: float) -> tuple[float, float]:
         return float(terms.values.survival(value) / terms.values.density(value))
 
     at_low, at_high = k * gamma(low + tiny) / tiny, (1 - k) * phi(high - tiny) / tiny
-    first = _root(brentq, lambda p: (1 - k) * phi(p) - (p - low) * (1 + at_low), low + tiny, high - tiny)
-    last = _root(brentq, lambda p: k * gamma(p) - (high - p) * (1 + at_high), low + tiny, high - tiny)
+    first = _root(lambda p: (1 - k) * phi(p) - (p - low) * (1 + at_low), low + tiny, high - tiny)
+    last = _root(lambda p: k * gamma(p) - (high - p) * (1 + at_high), low + tiny, high - tiny)
     return first, last
 
 
-def _root(brentq: Callable, function: Callable[[float], float], low: float, high: float) -> float:
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    from scipy.optimize import brentq
+
     if function(low) * function(high) > 0:
-        raise EquilibriumError(
-            "no regular path of smooth bids was found for these priors: start from `smooth_bids` with a `markup`"
-        )
+        raise EquilibriumError(_NO_REGULAR)
     return brentq(function, low, high, xtol=1e-14)
 
 
-def _halves(terms: Terms, mark: Float[Array, " 3"], accuracy: float) -> list:
+def _halves(terms: Terms, mark: Float[Array, " 3"]) -> list:
     """The path from `mark` backward and forward in time, as scipy's solutions."""
     from scipy.integrate import solve_ivp
 
@@ -155,7 +153,7 @@ def _halves(terms: Terms, mark: Float[Array, " 3"], accuracy: float) -> list:
         return min(value - price, price - cost, top - value, cost - bottom) - _NEARLY * (top - bottom)
 
     setattr(margin, "terminal", True)  # noqa: B010  # how solve_ivp is told to stop there
-    how = {"method": "DOP853", "dense_output": True, "events": margin, "rtol": accuracy, "atol": 1e-2 * accuracy}
+    how = {"method": "DOP853", "dense_output": True, "events": margin, "rtol": 1e-11, "atol": 1e-13}
     return [solve_ivp(rates, (0, end), np.asarray(mark), **how) for end in (-_LONGEST, _LONGEST)]
 
 
