@@ -80,6 +80,11 @@ class AbstractMechanism(eqx.Module):
         """Where `solve` starts, in the strategy class it solves in by default."""
 
     @abstractmethod
+    def bind(self, profile: Any) -> Any:
+        """The same profile with what it takes over from the mechanism (bounds, true preferences) at the mechanism's present
+        numbers, so that derivatives see them; itself if nothing."""
+
+    @abstractmethod
     def residuals(self, own: Any, others: Any) -> Float[Array, "g m"]:
         """First-order conditions, at the m collocation nodes of the strategy, of each player (or each role, where all of
         a role use one strategy) that follows `own` while the others follow `others`. An equilibrium is a profile p with

@@ -107,6 +107,9 @@ class AbstractExchange(AbstractMechanism):
         types, weights = self.cubature()
         return weights @ jax.vmap(self.first_best)(types)
 
+    def bind(self, profile):
+        return profile
+
     def prepared(self, profile):
         return profile
 

@@ -119,14 +119,14 @@ def _root(mechanism, start, solver, adjoint, max_steps):
     flat, profile_of = _flat(start)
 
     def conditions(x, game):
-        profile = profile_of(x)
+        profile = game.bind(profile_of(x))
         return profile.unknowns(game.residuals(profile, profile))
 
     tags = frozenset({lx.diagonal_tag}) if flat.shape[0] == 1 else frozenset()
     sol = optx.root_find(
         conditions, solver, flat, args=mechanism, adjoint=adjoint, max_steps=max_steps, tags=tags, throw=False
     )
-    profile = profile_of(sol.value)
+    profile = mechanism.bind(profile_of(sol.value))
     residual = jnp.max(jnp.abs(mechanism.residuals(profile, profile)))
     good = (
         (sol.result == optx.RESULTS.successful)

@@ -188,6 +188,9 @@ class AlternatingOffers(AbstractMechanism):
         _, (ask, accept) = jax.lax.scan(back, self.outside, None, length=self.horizon, reverse=True)
         return OffersByRound(ask.T, accept.T)
 
+    def bind(self, profile):
+        return profile
+
     def residuals(self, own, others):
         mine, left = self._plan(own), self.size - self._plan(others).accept[::-1]
         now = (slice(None), None) if left.ndim == 2 else slice(None)

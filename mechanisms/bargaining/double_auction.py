@@ -182,6 +182,9 @@ class DoubleAuction(AbstractMechanism):
         shade = 0.5 * (1 - self.k) * jnp.stack([self.k / (1 + self.k), jnp.ones_like(self.k)])
         return AffineBids(low + (high - low) * shade - slope * low, slope)
 
+    def bind(self, profile):
+        return profile
+
     def residuals(self, own, others):
         if not isinstance(others, AbstractBidCurves):
             raise InputError("strategies", f"{type(others).__name__}", "give dcg.AffineBids or `smooth_bids(...)`")
