@@ -40,10 +40,13 @@ _NAMES = {
     "dcg_econ.agents": (
         "AffineBids",
         "AffineDemand",
+        "AffineMessages",
         "AffineQuantity",
         "BidAgent",
         "Bidders",
         "CurveAgent",
+        "FixedMessages",
+        "NumberAgent",
         "ProportionalDemand",
         "QuantityAgent",
         "Separate",

@@ -5,9 +5,12 @@ from dcg_econ.agents.bidders import Bidders as Bidders
 from dcg_econ.agents.bids import AffineBids as AffineBids
 from dcg_econ.agents.bids import StepBids as StepBids
 from dcg_econ.agents.learned import CurveAgent as CurveAgent
+from dcg_econ.agents.learned import NumberAgent as NumberAgent
 from dcg_econ.agents.learned import QuantityAgent as QuantityAgent
 from dcg_econ.agents.learned import Separate as Separate
 from dcg_econ.agents.learned import Shared as Shared
+from dcg_econ.agents.number_messages import AffineMessages as AffineMessages
+from dcg_econ.agents.number_messages import FixedMessages as FixedMessages
 from dcg_econ.agents.strategies import AbstractStrategy as AbstractStrategy
 from dcg_econ.agents.strategies import AffineDemand as AffineDemand
 from dcg_econ.agents.strategies import AffineQuantity as AffineQuantity

@@ -41,10 +41,12 @@ class AbstractAgent(eqx.Module):
 
 
 class CurveAgent(AbstractAgent):
-    """A net from a trader's value to its whole demand curve: quantities at price knots, fitted by a kernel.
+    """A net from a player's type to a whole falling curve, fitted by a kernel: a trader's quantities at price knots, or
+    willingness to pay at levels of a public good.
 
-    The quantities fall from knot to knot by construction (steps are softplus), so any initialisation is a schedule.
-    `value_unit` and `quantity_unit` are typical spreads, `value_centre` a typical value: they set the net's scale.
+    What a player knows is one number, or a row of k; then `value_centre` and `value_unit` are rows (k,). The quantities
+    fall from knot to knot by construction (steps are softplus), so any initialisation is a schedule. `value_unit` and
+    `quantity_unit` are typical spreads, `value_centre` and `quantity_centre` typical values: they set the net's scale.
 
     The default kernel is a trend plus Matern 5/2 over the span of the knots: with the trend, schedules go on falling
     beyond the knots and markets clear. The ridge limits the bandwidth of the message, and that matters for learning: a
@@ -66,6 +68,7 @@ class CurveAgent(AbstractAgent):
         value_centre: ArrayLike = 0.0,
         value_unit: ArrayLike = 1.0,
         quantity_unit: ArrayLike = 1.0,
+        quantity_centre: ArrayLike = 0.0,
         width: int = 32,
         depth: int = 2,
     ):
@@ -76,19 +79,21 @@ class CurveAgent(AbstractAgent):
             )
         span = knots[-1] - knots[0]
         kernel = Constant(10.0) + Linear(40.0 / span**2) + Matern52(span) if kernel is None else kernel
-        units = tuple(as_number(v) for v in (value_centre, value_unit, quantity_unit))
+        units = tuple(as_number(v) for v in (value_centre, value_unit, quantity_unit, quantity_centre))
         self.frozen = Frozen((kernel_basis(knots, kernel, ridge), units))
-        self.net = eqx.nn.MLP(1, knots.shape[0], width, depth, activation=jax.nn.tanh, key=key)
+        self.net = eqx.nn.MLP(
+            max(units[0].size, units[1].size), knots.shape[0], width, depth, activation=jax.nn.tanh, key=key
+        )
 
     @property
     def basis(self) -> AbstractBasis:
         return self.frozen.value[0]
 
     def numbers(self, known):
-        centre, value_unit, quantity_unit = self.frozen.value[1]
-        raw = self.net(((known - centre) / value_unit)[None])
+        centre, value_unit, quantity_unit, quantity_centre = self.frozen.value[1]
+        raw = self.net(jnp.atleast_1d((known - centre) / value_unit))
         steps = jnp.concatenate([jnp.zeros(1, raw.dtype), jnp.cumsum(jax.nn.softplus(raw[1:])) / (raw.shape[0] - 1)])
-        return quantity_unit * (raw[0] - steps + jnp.mean(steps))
+        return quantity_centre + quantity_unit * (raw[0] - steps + jnp.mean(steps))
 
     def assemble(self, numbers):
         return KernelCurve.on(self.basis, numbers)
@@ -122,6 +127,45 @@ class QuantityAgent(AbstractAgent):
         return quantity_unit * self.net(
             jnp.stack([(value - centre) / value_unit, (supply - supply_centre) / supply_unit])
         )
+
+    def assemble(self, numbers):
+        return numbers[:, 0]
+
+
+class NumberAgent(AbstractAgent):
+    """A net from a row of k private numbers to one number, between `low` and `high` where these are finite.
+
+    `type_centre`, `type_unit` (k,) and `message_centre`, `message_unit`: typical values and spreads, which set the net's scale.
+    """
+
+    net: eqx.nn.MLP
+    frozen: Frozen
+
+    def __init__(
+        self,
+        type_centre: ArrayLike,
+        type_unit: ArrayLike,
+        *,
+        key: Array,
+        message_centre: ArrayLike = 0.0,
+        message_unit: ArrayLike = 1.0,
+        low: ArrayLike = -jnp.inf,
+        high: ArrayLike = jnp.inf,
+        width: int = 32,
+        depth: int = 2,
+    ):
+        units = tuple(as_number(v) for v in (type_centre, type_unit, message_centre, message_unit, low, high))
+        if is_concrete(units) and not bool(units[4] < units[5]):
+            raise InputError("low", f"{float(units[4])} is not below high, {float(units[5])}", "give low < high")
+        self.frozen = Frozen(units)
+        self.net = eqx.nn.MLP(units[0].shape[0], 1, width, depth, activation=jax.nn.tanh, key=key)
+
+    def numbers(self, known):
+        centre, unit, message_centre, message_unit, low, high = self.frozen.value
+        raw = self.net((known - centre) / unit)
+        bounded = jnp.isfinite(low) & jnp.isfinite(high)
+        floor, span = jnp.where(bounded, low, 0.0), jnp.where(bounded, high - low, 1.0)
+        return jnp.where(bounded, floor + span * jax.nn.sigmoid(raw), message_centre + message_unit * raw)
 
     def assemble(self, numbers):
         return numbers[:, 0]

@@ -1,16 +1,35 @@
 """Public goods: preferences, and the institutions that provide for them."""
 
+from dcg_econ.mechanisms.public_goods.audit import audit as audit
 from dcg_econ.mechanisms.public_goods.clarke_pivot import ClarkePivot as ClarkePivot
 from dcg_econ.mechanisms.public_goods.costs import QuadraticCost as QuadraticCost
 from dcg_econ.mechanisms.public_goods.curve_reports import ShadedCurves as ShadedCurves
+from dcg_econ.mechanisms.public_goods.dynamics import BestResponse as BestResponse
+from dcg_econ.mechanisms.public_goods.dynamics import GradientPlay as GradientPlay
+from dcg_econ.mechanisms.public_goods.dynamics import LogitResponse as LogitResponse
+from dcg_econ.mechanisms.public_goods.dynamics import dynamics as dynamics
 from dcg_econ.mechanisms.public_goods.groves_ledyard import GrovesLedyard as GrovesLedyard
 from dcg_econ.mechanisms.public_goods.intercept_reports import InterceptReports as InterceptReports
+from dcg_econ.mechanisms.public_goods.laboratory import Partners as Partners
+from dcg_econ.mechanisms.public_goods.laboratory import PublicGoodsSession as PublicGoodsSession
+from dcg_econ.mechanisms.public_goods.laboratory import Strangers as Strangers
+from dcg_econ.mechanisms.public_goods.laboratory_behaviour import ConditionalCooperator as ConditionalCooperator
+from dcg_econ.mechanisms.public_goods.laboratory_behaviour import FixedShare as FixedShare
+from dcg_econ.mechanisms.public_goods.laboratory_behaviour import LogitResponse as LogitResponse
 from dcg_econ.mechanisms.public_goods.lindahl import Lindahl as Lindahl
 from dcg_econ.mechanisms.public_goods.lindahl import lindahl_allocation as lindahl_allocation
 from dcg_econ.mechanisms.public_goods.preferences import CobbDouglas as CobbDouglas
 from dcg_econ.mechanisms.public_goods.preferences import CurvePreferences as CurvePreferences
 from dcg_econ.mechanisms.public_goods.preferences import LinearPreferences as LinearPreferences
 from dcg_econ.mechanisms.public_goods.preferences import QuadraticPreferences as QuadraticPreferences
+from dcg_econ.mechanisms.public_goods.provision_point import ProportionalContributions as ProportionalContributions
+from dcg_econ.mechanisms.public_goods.provision_point import ProvisionPoint as ProvisionPoint
+from dcg_econ.mechanisms.public_goods.provision_rules import FullRefund as FullRefund
+from dcg_econ.mechanisms.public_goods.provision_rules import NoRebate as NoRebate
+from dcg_econ.mechanisms.public_goods.provision_rules import NoRefund as NoRefund
+from dcg_econ.mechanisms.public_goods.provision_rules import ProportionalRebate as ProportionalRebate
+from dcg_econ.mechanisms.public_goods.provision_rules import UtilizationRebate as UtilizationRebate
 from dcg_econ.mechanisms.public_goods.serial_cost_sharing import SerialCostSharing as SerialCostSharing
+from dcg_econ.mechanisms.public_goods.stability import stability as stability
 from dcg_econ.mechanisms.public_goods.voluntary_contribution import VoluntaryContribution as VoluntaryContribution
 from dcg_econ.mechanisms.public_goods.walker import Walker as Walker

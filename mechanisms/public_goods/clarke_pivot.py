@@ -49,7 +49,8 @@ class ClarkePivot(AbstractCurveInstitution):
         held = jax.lax.stop_gradient(curves)
 
         def pivot(i):
-            best, there = crossing(without(held, i), (n - 1) / n, jax.lax.stop_gradient(self.cost), self.top)
+            cost = jax.lax.stop_gradient(self.cost)
+            best, there = crossing(without(held, i), (n - 1) / n, cost, self.top, near=level)
             best = jax.lax.stop_gradient(best)
             gain = without(curves, i).integral(level, best)
             return gain - (n - 1) / n * (self.cost(best) - self.cost(level)), there
@@ -60,7 +61,7 @@ class ClarkePivot(AbstractCurveInstitution):
 
     def deviation(self, curves, player, types, level):
         n, others = types.shape[0], without(curves, player)
-        best, _ = crossing(others, (n - 1) / n, self.cost, self.top)
+        best, _ = crossing(others, (n - 1) / n, self.cost, self.top, near=level)
         pivot = others.integral(level, best) - (n - 1) / n * (self.cost(best) - self.cost(level))
         value = self.preferences.value(types, jnp.broadcast_to(level, types.shape[:1]))[player]
         return self.endowments[player] + value - self.cost(level) / n - pivot

@@ -31,8 +31,8 @@ from dcg_econ.equilibrium.clearing import clear
 from dcg_econ.mechanism import AbstractMechanism
 from dcg_econ.mechanisms.public_goods.costs import AbstractCost, QuadraticCost
 from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences, AbstractQuasiLinear, CobbDouglas
-from dcg_econ.mechanisms.public_goods.shifted import one_of
-from dcg_econ.messages.curve import AffineCurve
+from dcg_econ.mechanisms.public_goods.shifted import one_of, span
+from dcg_econ.messages.curve import AbstractCurve, AffineCurve
 
 
 class PublicOutcome(NamedTuple):
@@ -155,10 +155,13 @@ def require_quasi_linear(mechanism: AbstractPublicGood) -> None:
             )
 
 
-def crossing(total, share: Array | float, cost: AbstractCost, most: Array) -> tuple[Float[Array, ""], Array]:
+def crossing(
+    total, share: Array | float, cost: AbstractCost, most: Array, near: Array | None = None
+) -> tuple[Float[Array, ""], Array]:
     """The level in [0, most] where a falling curve `total` meets `share` of marginal cost, and whether there is one.
 
-    Zero where it starts below, `most` where it ends above; differentiable in the curve and in the cost.
+    Zero where it starts below, `most` where it ends above; differentiable in the curve and in the cost. The search starts
+    `near` a level, or in the middle of the curve's knots.
     """
     zero = jnp.zeros((), jnp.result_type(float))
 
@@ -171,7 +174,7 @@ def crossing(total, share: Array | float, cost: AbstractCost, most: Array) -> tu
         level = jnp.where(falls, excess(zero) / jnp.where(falls, slope, 1.0), jnp.where(excess(zero) > 0, jnp.inf, 0.0))
         found = jnp.isfinite(level) | jnp.isfinite(most)
     else:
-        start = jax.lax.stop_gradient(_first_guess(excess, zero))
+        start = jax.lax.stop_gradient(_first_guess(total) if near is None else near)
         level, found = clear(excess, start, zero, jnp.where(jnp.isfinite(most), most, jnp.inf))
         above = jnp.isfinite(most) & (excess(jnp.where(jnp.isfinite(most), most, 0.0)) >= 0)
         level = jnp.where(above, most, level)
@@ -180,11 +183,9 @@ def crossing(total, share: Array | float, cost: AbstractCost, most: Array) -> tu
     return jnp.where(level < most, level, most), found
 
 
-def _first_guess(excess, zero):
-    """Where the tangent at zero meets it, or one unit where that is no help."""
-    value, slope = excess(zero), jax.grad(excess)(zero)
-    good = (slope < 0) & (value > 0)
-    return jnp.where(good, -value / jnp.where(good, slope, -1.0), 1.0)
+def _first_guess(total) -> Array:
+    """The middle of a curve's knots, or one unit for what has none."""
+    return jnp.mean(span(total)) if isinstance(total, AbstractCurve) else jnp.ones((), jnp.result_type(float))
 
 
 def _all(number: Array, types: Array) -> Float[Array, " N"]:

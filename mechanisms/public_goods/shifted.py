@@ -114,6 +114,8 @@ def one_of(curves: AbstractCurve, player: Array | int) -> AbstractCurve:
     """The curve of one player of a batch (N,)."""
     if isinstance(curves, AffineCurve):
         return AffineCurve(curves.intercept[player], curves.gradient[player])
+    if isinstance(curves, KernelCurve):
+        return KernelCurve(curves.basis, curves.coefficients[player], curves.values[player])
     return OneOf(curves, jnp.asarray(player))
 
 
@@ -122,11 +124,19 @@ def without(curves: AbstractCurve, player: Array | int) -> AbstractCurve:
     whole, own = curves.total(), one_of(curves, player)
     if isinstance(whole, AffineCurve):
         return AffineCurve(whole.intercept - own.intercept, whole.gradient - own.gradient)
+    if isinstance(whole, KernelCurve):
+        return KernelCurve(whole.basis, whole.coefficients - own.coefficients, whole.values - own.values)
     return Difference(whole, own)
 
 
 def span(curve: AbstractCurve) -> Array:
     """Levels between the outer knots of a curve, or between 0 and 1 for one without knots."""
+    if isinstance(curve, ShiftedCurve | SummedCurve):
+        return span(curve.curve)
+    if isinstance(curve, Difference):
+        return span(curve.first)
+    if isinstance(curve, OneOf):
+        return span(curve.curves)
     if isinstance(curve, KernelCurve):
         low, high = jnp.min(curve.basis.knots), jnp.max(curve.basis.knots)
     elif isinstance(curve, PiecewiseLinearCurve):
