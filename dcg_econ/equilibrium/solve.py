@@ -77,10 +77,13 @@ def _why(mechanism: AbstractMechanism, eq: Equilibrium, tolerance: float) -> str
     if not bool(eq.first_best > 0):
         return (
             f"the expected first best is {float(eq.first_best):.4g}, so that efficiency and regret, which are shares of it, "
-            "are not defined: let `outside_price` be the price at which outside demand is nil, or raise `values`"
+            "are not defined: raise the values (in markets: let `outside_price` be the price at which outside demand is nil)"
         )
     if not bool(eq.settled):
-        return "the equilibrium has no outcome for some types: widen `price_bounds`, or change `supply`"
+        return (
+            "the equilibrium has no outcome for some types (a price outside `price_bounds`, a public good below zero): widen "
+            "the bounds, or change `supply` or the priors"
+        )
     return f"{mechanism.no_equilibrium()} (regret {float(eq.regret):.3g} exceeds {tolerance:g}){bits}"
 
 

@@ -15,7 +15,7 @@ from dcg_econ.mechanisms.public_goods.laboratory import PublicGoodsSession as Pu
 from dcg_econ.mechanisms.public_goods.laboratory import Strangers as Strangers
 from dcg_econ.mechanisms.public_goods.laboratory_behaviour import ConditionalCooperator as ConditionalCooperator
 from dcg_econ.mechanisms.public_goods.laboratory_behaviour import FixedShare as FixedShare
-from dcg_econ.mechanisms.public_goods.laboratory_behaviour import LogitResponse as LogitResponse
+from dcg_econ.mechanisms.public_goods.laboratory_behaviour import LogitContributor as LogitContributor
 from dcg_econ.mechanisms.public_goods.lindahl import Lindahl as Lindahl
 from dcg_econ.mechanisms.public_goods.lindahl import lindahl_allocation as lindahl_allocation
 from dcg_econ.mechanisms.public_goods.preferences import CobbDouglas as CobbDouglas

@@ -113,7 +113,7 @@ class AbstractCurveInstitution(AbstractPublicGood):
 
     def admissible(self, profile):
         del profile
-        return jnp.asarray(True)
+        return self.preferences.concave()
 
     def prepared(self, profile):
         return profile

@@ -73,7 +73,7 @@ class GrovesLedyard(AbstractNumberInstitution):
         away = jnp.where(jnp.eye(n, dtype=bool), 0.0, messages[None, :] - mean[:, None])
         variance = jnp.sum(away**2, axis=1) / (n - 2)
         taxes = self.cost(total) / n + 0.5 * self.gamma * ((n - 1) / n * (messages - mean) ** 2 - variance)  # (1)
-        return PublicOutcome(jnp.broadcast_to(total, messages.shape), taxes, total, jnp.isfinite(total))
+        return PublicOutcome(jnp.broadcast_to(total, messages.shape), taxes, total, total >= 0)
 
     def start(self):
         n = self.preferences.count

@@ -6,8 +6,8 @@ own group marked by a dash,
     conditional cooperation    g = s (o g' + (1 - o) avg') + noise,  cut to [0, e]                           (1)
     logit response             Pr(g) proportional to exp(lambda (m - 1 + alpha (n - 1) m) g), g on a grid    (2)
 
-where (2) weighs the others' money by alpha >= 0; the payoff is linear, so that beliefs about the others drop out. Under (1)
-without noise, if nothing is cut, the sum over all participants is s times last round's, however they are matched.
+where (2) weighs the others' money by alpha >= 0; the payoff is linear, so that beliefs about the others drop out. If all have
+the same s and o under (1), without noise or cuts, what is given in all is s times last round's, however people are matched.
 
 Sources: (1) Fischbacher and Gachter (2010), with adaptive beliefs; (2) Anderson, Goeree and Holt (1998).
 """
@@ -101,7 +101,7 @@ class ConditionalCooperator(AbstractBehaviour):
         return jnp.clip(shaken, 0.0, setting.endowment)
 
 
-class LogitResponse(AbstractBehaviour):
+class LogitContributor(AbstractBehaviour):
     """(2): `precision` lambda >= 0, one over money; `altruism` alpha; `grid` equally spaced contributions, ends included.
 
     The default grid is whole tokens for an endowment of 20.
@@ -119,7 +119,7 @@ class LogitResponse(AbstractBehaviour):
 
     @property
     def agent_type(self):
-        return "logit_response"
+        return "logit_contributor"
 
     def contribution(self, key, setting, memory):
         choices = jnp.linspace(0.0, setting.endowment, self.grid)

@@ -199,7 +199,7 @@ class AbstractNumberInstitution(AbstractPublicGood):
 
     def admissible(self, profile):
         del profile
-        return jnp.asarray(True)
+        return self.preferences.concave()
 
 
 @eqx.filter_jit

@@ -42,6 +42,10 @@ class AbstractPreferences(eqx.Module):
         """The k private numbers by name, with their priors."""
 
     @abstractmethod
+    def concave(self) -> Array:
+        """Whether they are concave, for preferences that are made inside a batch and cannot raise an error."""
+
+    @abstractmethod
     def utility(self, types: Float[Array, "N k"], level: Float[Array, " N"], money: Float[Array, " N"]) -> Array:
         """Each player's utility of its level of the good and of its money (N,)."""
 
@@ -51,8 +55,8 @@ class AbstractPreferences(eqx.Module):
 
     @abstractmethod
     def kept(self, types: Float[Array, "N k"], level: Array, price: Array) -> Float[Array, " N"]:
-        """The money (N,) with which a player at this level is willing to pay just `price`: infinite where it never is,
-        minus infinity where it always is willing to pay more."""
+        """The money (N,) with which a player at this level is willing to pay just `price`; without income effects minus
+        infinity where it is willing to pay more, else infinite."""
 
     @property
     def count(self) -> int:
@@ -131,8 +135,7 @@ class AbstractQuasiLinear(AbstractPreferences):
         return self.curves(types)(level)
 
     def kept(self, types, level, price):
-        excess = self.curves(types)(level) - price
-        return jnp.where(excess > 0, -jnp.inf, jnp.where(excess < 0, jnp.inf, 0.0))
+        return jnp.where(self.curves(types)(level) > price, -jnp.inf, jnp.inf)
 
 
 class QuadraticPreferences(AbstractQuasiLinear):
@@ -147,17 +150,19 @@ class QuadraticPreferences(AbstractQuasiLinear):
 
     def __check_init__(self):
         check_count(self)
-        lowest = least(self.curvature)
-        if is_concrete(lowest) and bool(jnp.any(lowest < 0)):
+        if is_concrete(self.curvature) and not bool(self.concave()):
             raise InputError(
                 "preferences.curvature",
-                f"found {float(jnp.min(lowest)):g}: willingness to pay would rise with the level",
+                f"found {float(least(self.curvature)):g}: willingness to pay would rise with the level",
                 "give numbers (or priors with a support) at zero or above",
             )
 
     @property
     def private(self):
         return {"intercept": self.intercept, "curvature": self.curvature}
+
+    def concave(self):
+        return least(self.curvature) >= 0
 
     def value(self, types, level):
         return types[:, 0] * level - types[:, 1] * level**2
@@ -179,6 +184,9 @@ class LinearPreferences(AbstractQuasiLinear):
     @property
     def private(self):
         return {"mpcr": self.mpcr}
+
+    def concave(self):
+        return jnp.asarray(True)
 
     def value(self, types, level):
         return types[:, 0] * level
@@ -221,6 +229,10 @@ class CurvePreferences(AbstractQuasiLinear):
     def private(self):
         return {"shift": self.shift}
 
+    def concave(self):
+        knots = span(self.curve)
+        return jnp.all(self.curve.slope(knots if self.alike else knots[:, None]) <= 0)
+
     def value(self, types, level):
         return types[:, 0] * level + self.curve.integral(jnp.zeros_like(level), level)
 
@@ -236,8 +248,7 @@ class CobbDouglas(AbstractPreferences):
 
     def __check_init__(self):
         check_count(self)
-        ends = least(self.share), -least_of(self.share, -1)
-        if is_concrete(ends) and not (bool(jnp.all(ends[0] > 0)) and bool(jnp.all(ends[1] < 1))):
+        if is_concrete(self.share) and not bool(self.concave()):
             raise InputError(
                 "preferences.share", "outside (0, 1): preferences are not concave", "give shares between 0 and 1"
             )
@@ -245,6 +256,9 @@ class CobbDouglas(AbstractPreferences):
     @property
     def private(self):
         return {"share": self.share}
+
+    def concave(self):
+        return (least(self.share) > 0) & (-least_of(self.share, -1) < 1)
 
     def utility(self, types, level, money):
         share = types[:, 0]

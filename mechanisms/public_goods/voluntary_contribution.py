@@ -31,6 +31,7 @@ from dcg_econ.mechanisms.public_goods.public_good import PublicOutcome
 from dcg_econ.priors import number
 
 _HALVINGS = 60
+_AROUND = 1e-9  # of the total: compiled twice, the same reply rounds differently
 
 
 class VoluntaryContribution(AbstractNumberInstitution):
@@ -87,10 +88,13 @@ class VoluntaryContribution(AbstractNumberInstitution):
 
         low, high = jax.lax.fori_loop(0, _HALVINGS, halve, (zero, jnp.sum(self.endowments)))
         # Between the two ends replies of equally keen players jump: they share what is missing.
-        above, below = replies(low), replies(high)
+        above, below = replies(low * (1 - _AROUND)), replies(high * (1 + _AROUND))
         jump = jnp.sum(above) - jnp.sum(below)
         share = jnp.where(jump > 0, (high - jnp.sum(below)) / jnp.where(jump > 0, jump, 1.0), 0.0)
-        return below + jnp.clip(share, 0.0, 1.0) * (above - below)
+        given = below + jnp.clip(share, 0.0, 1.0) * (above - below)
+        near = 1e-9 * self.endowments
+        given = jnp.where(given < near, 0.0, given)
+        return jnp.where(given > self.endowments - near, self.endowments, given)
 
     def no_equilibrium(self):
         return (

@@ -67,7 +67,7 @@ class Walker(AbstractNumberInstitution):
         total = jnp.sum(messages)
         price = jnp.roll(messages, -1) - jnp.roll(messages, -2)
         taxes = self.cost(total) / messages.shape[0] + price * total  # (1)
-        return PublicOutcome(jnp.broadcast_to(total, messages.shape), taxes, total, jnp.isfinite(total))
+        return PublicOutcome(jnp.broadcast_to(total, messages.shape), taxes, total, total >= 0)
 
     def start(self):
         # (2) is linear in x once the prices are known: x_{i+1} - x_{i+2} = d_i and sum x = Y.
