@@ -24,6 +24,7 @@ GROUP = (
     "first_best",
     "nash_welfare",
     "second_best_welfare",
+    "lindahl_welfare",
     "regret",
     "converged",
 )

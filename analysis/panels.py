@@ -35,13 +35,16 @@ MARKET_COLUMNS = (
     "first_best",
     "nash_welfare",
     "second_best_welfare",
+    "lindahl_welfare",
+    "level",
+    "budget_surplus",
     "competitive_price",
     "supply",
     "regret",
     "converged",
 )
 # Of these a mechanism may have one value a player (discriminatory prices, regret by player).
-MAY_DIFFER = ("price", "competitive_price", "supply", "regret")
+MAY_DIFFER = ("price", "competitive_price", "supply", "regret", "level", "budget_surplus")
 ROLE_PAYOFFS = {"buyer": "buyers_payoff", "fringe": "fringe_payoff", "seller": "seller_payoff"}
 # Values of one market day repeat on each player's row; a file format may cost them a few units of the last place.
 REPEATED_TOLERANCE = 1e-9

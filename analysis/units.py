@@ -62,6 +62,7 @@ def lowered(text: str) -> str:
 
 def _derived_units(units: Units) -> dict[str, str]:
     flows: tuple[str, ...] = ("welfare_loss", "welfare", "first_best", "nash_welfare", "second_best_welfare")
+    flows += ("lindahl_welfare", "budget_surplus")
     flows += ("revenue", "revenue_loss", "buyers_payoff", "fringe_payoff", "seller_payoff")
     return dict.fromkeys(flows, units.flow) | {
         "efficiency": SHARE,

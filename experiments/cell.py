@@ -13,7 +13,7 @@ import pandas as pd
 from dcg_econ._errors import EquilibriumError, InputError
 from dcg_econ.equilibrium import Equilibrium, solve
 from dcg_econ.experiments import panel
-from dcg_econ.experiments.benchmarks import second_best_rule
+from dcg_econ.experiments.benchmarks import lindahl_rule, second_best_rule
 from dcg_econ.experiments.conduct import Hooks, played
 from dcg_econ.experiments.plan import THEORY, Cell
 from dcg_econ.experiments.scene import Scene, scene, settle
@@ -52,7 +52,7 @@ def _treatment(name: str, document: Mapping[str, Any], hooks: Hooks) -> Result:
     if nash is not None:
         welfare = np.asarray(settle(stage.reference, nash.strategies, False, stage.reference_types).welfare)
     second, more = _second_best(stage)
-    rows = panel.frame(name, document, stage, done, record, {"nash_welfare": welfare, **second})
+    rows = panel.frame(name, document, stage, done, record, {"nash_welfare": welfare, **second, **_lindahl(stage)})
     frames = {"panel": rows}
     if done.history is not None:
         own = _nash_efficiency(stage, nash)
@@ -71,7 +71,7 @@ def _benchmark(stage: Scene) -> tuple[Equilibrium | None, tuple[str, ...]]:
     """The equilibrium of the reference mechanism, or why there is none."""
     try:
         return solve(stage.reference), ()
-    except EquilibriumError as error:
+    except (EquilibriumError, InputError) as error:
         return None, (f"no Nash benchmark: {error}",)
 
 
@@ -84,11 +84,17 @@ def _second_best(stage: Scene) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     return ({}, ()) if rule is None else ({"second_best_welfare": np.asarray(rule(stage.reference_types))}, ())
 
 
+def _lindahl(stage: Scene) -> dict[str, np.ndarray]:
+    """The panel's column for Lindahl's allocation of the reference mechanism, where there is one."""
+    rule = lindahl_rule(stage.reference)
+    return {} if rule is None else {"lindahl_welfare": np.asarray(rule(stage.reference_types))}
+
+
 def _nash_efficiency(stage: Scene, nash: Equilibrium | None) -> float:
     """Of the mechanism that is played, which a treatment may have chosen otherwise than the reference."""
     if type(stage.mechanism) is type(stage.reference) and stage.reference_types is stage.types:
         return float("nan") if nash is None else float(nash.efficiency)
     try:
         return float(solve(stage.mechanism).efficiency)
-    except EquilibriumError:
+    except (EquilibriumError, InputError):
         return float("nan")

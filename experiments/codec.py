@@ -30,8 +30,11 @@ from dcg_econ.experiments.specification import SpecificationError
 from dcg_econ.learning import AbstractEstimator, AbstractObjective
 from dcg_econ.learning.episode import AbstractProtocol
 from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.mechanisms import public_goods
 from dcg_econ.mechanisms.bargaining import curve_bargaining
 from dcg_econ.mechanisms.bargaining.curve_bargaining import AbstractCommitment
+from dcg_econ.mechanisms.public_goods.costs import AbstractCost
+from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences
 
 Classes = Mapping[str, type]
 
@@ -44,6 +47,8 @@ PARTS: Mapping[str, type] = {
 _HOMES: tuple[tuple[ModuleType, type], ...] = (
     (mechanisms, AbstractMechanism),
     (curve_bargaining, AbstractCommitment),
+    (public_goods, AbstractPreferences),
+    (public_goods, AbstractCost),
     (priors, priors.AbstractPrior),
     (agents, AbstractStrategy),
     *((learning, base) for base in PARTS.values()),

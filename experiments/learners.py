@@ -13,13 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dcg_econ.agents import BidAgent, Bidders, CurveAgent, QuantityAgent, Separate, Shared
+from dcg_econ.agents import BidAgent, Bidders, CurveAgent, NumberAgent, QuantityAgent, Separate, Shared
 from dcg_econ.agents.learned import AbstractPopulation
 from dcg_econ.experiments.codec import kind_of
 from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.mechanism import AbstractMechanism
 from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction, QuantityMarket
 from dcg_econ.mechanisms.market import AbstractMarket
+from dcg_econ.mechanisms.public_goods import Lindahl
+from dcg_econ.mechanisms.public_goods.curve_reports import AbstractCurveInstitution
+from dcg_econ.mechanisms.public_goods.numbers import AbstractNumberInstitution
+from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood
 
 Make = Callable[[jax.Array], AbstractPopulation]
 
@@ -73,6 +77,66 @@ def _(mechanism: QuantityMarket, training: Training) -> Make:
 def _(mechanism: DoubleAuction, training: Training) -> Make:
     values, costs = mechanism.values.support(), mechanism.costs.support()
     return jax.tree_util.Partial(_bidders, training.width, mechanism.buyers, values, costs)
+
+
+@learner.register
+def _(mechanism: AbstractNumberInstitution, training: Training) -> Make:
+    if not mechanism.continuous:
+        raise SpecificationError(
+            f"conduct: payoffs of {kind_of(type(mechanism))} jump, and there are no learned players for it; choose `nash`"
+        )
+    low, high = (np.unique(np.asarray(bound)) for bound in mechanism.bounds())
+    if max(len(low), len(high)) > 1:
+        raise SpecificationError("mechanism.endowment: learned players need the same endowment; give one number")
+    centre, unit = _typical_types(mechanism)
+    start = mechanism.start()
+    units = {
+        "type_centre": centre,
+        "type_unit": unit,
+        "message_centre": jnp.mean(start),
+        "message_unit": _positive(jnp.std(start) + 0.25 * jnp.max(jnp.abs(start))),
+        "low": low[0],
+        "high": high[0],
+    }
+    return _alike_or_not(mechanism, jax.tree_util.Partial(_number_agent, training.width, units))
+
+
+@learner.register
+def _(mechanism: AbstractCurveInstitution, training: Training) -> Make:
+    centre, unit = _typical_types(mechanism)
+    draws = jax.vmap(mechanism.sample_types)(jax.random.split(jax.random.key(0), 256))
+    levels = jax.vmap(mechanism.efficient_level)(draws)
+    # Free riders let the level fall, so where taxes follow reports the knots begin at zero.
+    low = 0.0 if isinstance(mechanism, Lindahl) or mechanism.excludable else 0.5 * jnp.min(levels)
+    knots = jnp.linspace(low, 1.25 * jnp.max(levels), training.knots)
+    paid = jax.vmap(lambda t, y: mechanism.preferences.curves(t)(jnp.full(t.shape[0], y)))(draws, levels)
+    units = {
+        "value_centre": centre,
+        "value_unit": unit,
+        "quantity_centre": jnp.mean(paid),
+        "quantity_unit": _positive(jnp.std(paid) + 0.25 * jnp.abs(jnp.mean(paid))),
+    }
+    return _alike_or_not(mechanism, jax.tree_util.Partial(_curve_agent, training.width, knots, units))
+
+
+def _typical_types(mechanism: AbstractPublicGood) -> tuple[jax.Array, jax.Array]:
+    """The centre and the spread of each private number, (k,)."""
+    priors = mechanism.preferences.private.values()
+    centre = jnp.stack([jnp.mean(p.mean()) for p in priors])
+    spread = jnp.stack([jnp.sqrt(3.0) * jnp.mean(p.std()) + jnp.std(p.mean()) for p in priors])
+    return centre, jnp.maximum(spread, 1e-3 * _positive(jnp.abs(centre)))
+
+
+def _alike_or_not(mechanism: AbstractPublicGood, make) -> Make:
+    """One net for all where players are alike but for their types and what they say is read alike, else a net each."""
+    numbers = [mechanism.endowment, *(p.mean() for p in mechanism.preferences.private.values())]
+    if all(np.ndim(x) == 0 or np.ptp(x) == 0 for x in numbers):
+        return lambda key: Shared(make(key))
+    return lambda key: Separate(make, len(mechanism.players), key=key)
+
+
+def _number_agent(width, units, key):
+    return NumberAgent(key=key, width=width, **units)
 
 
 def _bidders(width, buyers, values, costs, key):

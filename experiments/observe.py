@@ -12,6 +12,8 @@ import numpy as np
 from dcg_econ.mechanism import AbstractMechanism
 from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction
 from dcg_econ.mechanisms.market import AbstractExchange, AbstractMarket
+from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood
+from dcg_econ.messages.curve import AbstractCurve
 from dcg_econ.priors import Fixed
 
 
@@ -146,4 +148,33 @@ def _(mechanism: DoubleAuction) -> dict[str, Column]:
         "price": Column("Price where there was trade, {price}", PRICE),
         "traded": Column("Whether the participant traded"),
         "k": Column("Weight k of the bid in the price"),
+    }
+
+
+@observe.register
+def _(mechanism: AbstractPublicGood, types, reports, outcome):
+    payoffs = mechanism.payoffs(types, outcome)
+    said = reports(outcome.levels) if isinstance(reports, AbstractCurve) else reports
+    columns = {f"type_{name}": types[:, i] for i, name in enumerate(mechanism.preferences.private)}
+    return columns | {
+        "report": said,
+        "tax": outcome.taxes,
+        "level": outcome.built,
+        "consumed": outcome.levels,
+        "budget_surplus": mechanism.budget_surplus(outcome),
+        "payoff": payoffs,
+        "gain": payoffs - mechanism.status_quo(types),
+    }
+
+
+@columns.register
+def _(mechanism: AbstractPublicGood) -> dict[str, Column]:
+    types = {f"type_{name}": Column(f"Private {name}") for name in mechanism.preferences.private}
+    return types | {
+        "report": Column("Number reported, or reported willingness to pay at the own level"),
+        "tax": Column("What the player pays, {money}", MONEY),
+        "level": Column("Level of the public good, {quantity}", QUANTITY),
+        "consumed": Column("Level that the player consumes, {quantity}", QUANTITY),
+        "budget_surplus": Column("Taxes less cost, {money} per round", MONEY),
+        "gain": Column("Payoff above keeping the endowment, {money}", MONEY),
     }

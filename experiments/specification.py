@@ -30,6 +30,8 @@ OUTCOMES = (
     "revenue",
     "revenue_loss",
     "quantity",
+    "level",
+    "budget_surplus",
     "buyers_payoff",
     "fringe_payoff",
     "seller_payoff",

@@ -8,4 +8,11 @@ from dcg_econ.mechanisms.bargaining.curve_bargaining import CurveBargaining as C
 from dcg_econ.mechanisms.bargaining.double_auction import DoubleAuction as DoubleAuction
 from dcg_econ.mechanisms.bargaining.item_negotiation import ItemNegotiation as ItemNegotiation
 from dcg_econ.mechanisms.curve_market import CurveMarket as CurveMarket
+from dcg_econ.mechanisms.public_goods.clarke_pivot import ClarkePivot as ClarkePivot
+from dcg_econ.mechanisms.public_goods.groves_ledyard import GrovesLedyard as GrovesLedyard
+from dcg_econ.mechanisms.public_goods.intercept_reports import InterceptReports as InterceptReports
+from dcg_econ.mechanisms.public_goods.lindahl import Lindahl as Lindahl
+from dcg_econ.mechanisms.public_goods.serial_cost_sharing import SerialCostSharing as SerialCostSharing
+from dcg_econ.mechanisms.public_goods.voluntary_contribution import VoluntaryContribution as VoluntaryContribution
+from dcg_econ.mechanisms.public_goods.walker import Walker as Walker
 from dcg_econ.mechanisms.quantity_market import QuantityMarket as QuantityMarket

@@ -12,8 +12,9 @@ cost is a budget surplus. In every equilibrium that provides, with either refund
     G = T   and   g_i <= min(v_i, w_i) for all i:                                                          (2)
 
 a giver is pivotal, so by giving nothing it loses v_i and saves g_i, whether or not there is a refund; and with G > T a giver
-could give less (but for a sole giver whose excess a proportional rebate returns in full). Under utilization (2) asks besides
-that v_i'(1) <= T, so that nobody builds on alone. Any split that meets (2) is an equilibrium, so there is one iff
+could give less (but for a sole giver whose excess a proportional rebate returns in full). Under utilization this is so while
+v_i'(1) < T for all; a player above it builds on alone, which is not solved for. Any split that meets (2) is an equilibrium, so
+there is one iff
 
     T <= sum_i min(v_i, w_i),                                                                             (3)
 
@@ -23,7 +24,7 @@ which is more than T <= sum v_i, efficiency, where somebody is poorer than keen.
 
 Below T a profile is an equilibrium with full refund iff nobody can and wants to make up the gap T - sum_{j != i} g_j alone: it
 exceeds w_i, or is v_i or more, for every i; nobody giving anything is one iff no player has both w_i >= T and v_i > T. Without
-refund the latter is the only candidate, since a giver would rather keep its money.
+refund nobody giving is the only one that can be, since a giver would rather keep its money.
 
 Sources: Bagnoli and Lipman (1989); for the rebate rules, Marks and Croson (1998).
 """
@@ -190,7 +191,7 @@ class ProvisionPoint(AbstractPublicGood):
             raise InputError(
                 "preferences",
                 "private values, for which no equilibrium is in closed form",
-                "give numbers in place of priors, or train learned agents (dcg.train)",
+                "give numbers in place of priors",
             )
 
     def initial_profile(self):
