@@ -18,7 +18,9 @@ from dcg_econ.analysis.figures import (
     schedules_figure,
     training_figure,
 )
+from dcg_econ.analysis.frontier import frontier_figure
 from dcg_econ.analysis.grid_figures import grid_figure, grid_training_figure
+from dcg_econ.analysis.institutions import institutions_table, payments_table
 from dcg_econ.analysis.otree import to_otree
 from dcg_econ.analysis.panels import market_days
 from dcg_econ.analysis.plan import plan_table
@@ -35,10 +37,13 @@ __all__ = [
     "demand_figure",
     "effects_table",
     "efficiency_figure",
+    "frontier_figure",
     "fulton_demand",
     "grid_figure",
     "grid_training_figure",
+    "institutions_table",
     "market_days",
+    "payments_table",
     "plan_table",
     "price_figure",
     "save_figure",

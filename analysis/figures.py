@@ -22,6 +22,7 @@ from dcg_econ.analysis.units import units_of
 
 WIDTH = 7.2  # inches, all figures alike, so that their type has one size on the page
 INTERVAL_NOTE = "Bars: 95% intervals clustered by session; none is seen where it is narrower than its marker."
+NOTHING_LOST = 1e-8  # per cent of first best: an efficient equilibrium has no place on a log scale
 
 DPI = 200  # of PNG files
 
@@ -203,7 +204,8 @@ def draw_learning(axes, history: pd.DataFrame, style: dict[str, Look]) -> None:
         _learning_curves(axes[1], own.assign(shown=(100 * own["regret"]).where(own["regret"] > 0)), style[name])
         if "nash_efficiency" in own and own["nash_efficiency"].notna().any():
             nash = 100 * (1 - own.groupby("step")["nash_efficiency"].mean().dropna())
-            _benchmark(axes[0], nash, name, style)
+            if nash.max() > NOTHING_LOST:
+                _benchmark(axes[0], nash, name, style)
     axes[0].set_ylabel("Efficiency loss (% of first best, log scale)")
     axes[1].set_ylabel("Regret (% of first best, log scale)")
     for axis in axes:

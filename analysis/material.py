@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from dcg_econ.analysis.benchmarks import REFERENCE
 from dcg_econ.analysis.demand import InstrumentalVariables
 from dcg_econ.analysis.points import varied
 from dcg_econ.analysis.tables import Table
@@ -58,10 +59,12 @@ class ReportMaterial:
         return varied([self.panel if len(self.panel) else None, self.cells], self.declared())
 
     def labelled(self) -> pd.DataFrame:
-        """The panel with the report's labels and parameters in its `attrs`; the caller's panel stays as it is."""
+        """The panel with the report's labels, parameters and mechanism in its `attrs`; the caller's panel stays as it is."""
         panel = self.panel.copy(deep=False)
         labels = self.panel.attrs.get("variable_labels", {}) if self.labels is None else self.labels
         panel.attrs = {**self.panel.attrs, "variable_labels": dict(labels), "parameters": self.declared()}
+        if kind := (self.settings or {}).get("mechanism.kind"):
+            panel.attrs[REFERENCE] = str(kind)
         return panel
 
 

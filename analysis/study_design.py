@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from dcg_econ.analysis.benchmarks import REFERENCE
 from dcg_econ.analysis.material import ReportMaterial, pairs
 from dcg_econ.analysis.points import distinct, levels, value_text
-from dcg_econ.analysis.style import study_order, treatment_label
+from dcg_econ.analysis.style import mechanism_name, study_order, treatment_label
 
 
 def design(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) -> tuple:
@@ -17,7 +18,10 @@ def design(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) 
     if not frames:
         return ()
     if "mechanism" in panel and len(panel):
-        rows["Mechanism"] = ", ".join(str(name).replace("_", " ") for name in dict.fromkeys(panel["mechanism"]))
+        kinds = list(dict.fromkeys(panel["mechanism"]))
+        rows["Mechanism" if len(kinds) == 1 else "Mechanisms"] = ", ".join(map(mechanism_name, kinds))
+        if len(kinds) > 1 and panel.attrs.get(REFERENCE):
+            rows["The study's own mechanism"] = mechanism_name(panel.attrs[REFERENCE])
     names = list(dict.fromkeys(n for frame in frames if "treatment" in frame for n in frame["treatment"]))
     rows["Treatments"] = ", ".join(_treatment(name, panel) for name in study_order(names))
     labels = panel.attrs.get("variable_labels", {})
@@ -40,7 +44,8 @@ def _treatment(name: str, panel: pd.DataFrame) -> str:
         return treatment_label(name)
     kinds = set(panel.loc[panel["treatment"] == name, "agent_type"])
     kind = next((kind for kind in ("human", "learned", "analytic") if kind in kinds), "")
-    return f"{treatment_label(name)} ({kind})" if kind else treatment_label(name)
+    label = treatment_label(name)
+    return f"{label} ({kind})" if kind and kind not in label.lower().split() else label
 
 
 def _sizes(panel: pd.DataFrame, swept: Sequence[str]) -> dict[str, str]:

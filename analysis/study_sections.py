@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dcg_econ.analysis import figures, grid_figures
-from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH, SECOND_BEST, is_known
+from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH, SECOND_BEST, is_known, nash_of
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
+from dcg_econ.analysis.institutions import has_institutions, institutions_table, payments_table
 from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
 from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
@@ -36,11 +37,16 @@ def study_sections(material: ReportMaterial) -> list[Section]:
     said = study_answer(every, days, swept, flags, _treatments(panel, material.cells))
     tally = counts(material.cells, flags, swept, material.sessions_planned)
     nothing = days is None or days.empty
+    goods = not nothing and has_institutions(panel)
+    whose = "" if days is None else nash_of(days)
     bits = "bits" in panel and bool(panel["bits"].notna().any())
     made = [
         Section("answer", "The answer", (*said, tally)),
-        Section("terms", "Terms", tuple(study_terms(bits, days is not None and is_known(days, SECOND_BEST)))),
+        Section(
+            "terms", "Terms", tuple(study_terms(bits, days is not None and is_known(days, SECOND_BEST), whose, goods))
+        ),
         Section("design", "The design", design(material, panel, swept)),
+        Section("institutions", "Institutions", _institutions(material, panel, swept) if goods else ()),
         Section("welfare", "Welfare", () if nothing else _welfare(material, panel, days, swept)),
         Section("effects", "Treatment effects", () if nothing else _effects(material, panel, swept)),
         Section("plan", "Pre-analysis plan", plan_blocks(material, panel)),
@@ -82,6 +88,15 @@ def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, 
     alt = "Efficiency against the swept parameter, one line with intervals for each treatment, first best as a line at 100."
     drawn = grid_figures.grid_figure(panel, swept, names)
     return (*said, table, Picture("efficiency", drawn, caption, alt))
+
+
+def _institutions(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) -> tuple:
+    blocks: list = [institutions_table(panel, swept)]
+    if {"budget_surplus", "gain"} & set(panel.columns):
+        blocks.append(payments_table(panel, swept))
+    lost = [name for name in _treatments(panel, material.cells) if name not in set(panel["treatment"])]
+    said = f"Without result, so in neither table: {', '.join(map(treatment_label, lost))}."
+    return (*blocks, said) if lost else tuple(blocks)
 
 
 def _holes(table: Table) -> str:
@@ -137,6 +152,8 @@ def _learning(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str
         "loss of efficiency, and regret, on one sample of rounds (Nash: in expectation). Thin lines are sessions, thick lines "
         "medians over sessions"
     )
+    if "nash_efficiency" in history and (history["nash_efficiency"] > 1 - figures.NOTHING_LOST / 100).any():
+        caption += ". A Nash equilibrium that loses nothing has no place on a log scale"
     alt = "Loss of efficiency and regret over training steps, on log scales, by treatment."
     if not swept:
         return (Picture("training", figures.training_figure(history, names), f"Learning: {caption}.", alt),)

@@ -1,10 +1,11 @@
 """The answer of any study in sentences: efficiency of each treatment against Nash and first best, and what failed."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
-from dcg_econ.analysis.benchmarks import COLUMNS, NASH, PRINTED, SECOND_BEST
+from dcg_econ.analysis.benchmarks import COLUMNS, NASH, PRINTED, SECOND_BEST, nash_of
 from dcg_econ.analysis.inference import Estimate, ratio
 from dcg_econ.analysis.points import at_point, cell_text, in_cell, point_text, points_of
 from dcg_econ.analysis.sentences import ROUNDING, absolute, sized, verb_of
@@ -13,16 +14,19 @@ from dcg_econ.analysis.tables import small_percent
 from dcg_econ.analysis.welfare import efficiency_difference
 
 SUCCESS, MISSING = "ok", "missing"
-THE = {NASH: PRINTED[NASH], SECOND_BEST: f"the {PRINTED[SECOND_BEST]}"}
 NAMED = 6  # cells named in a sentence; the table of computation has all
 TERMS = (
     "First best: the largest welfare that the private information of the round allows, were everyone honest and "
     "unselfish. Efficiency: expected welfare as a share of expected first best, everyone included.",
-    "Nash: the equilibrium that was solved for, in which nobody gains by playing otherwise. Regret: the largest expected "
-    "gain of a player from its best deviation, as a share of first best; zero at an exact equilibrium.",
-    "Treatment: what may be said and what the players aim at. Grid point: one value of each swept parameter. Cell: a "
-    "treatment at a grid point. Session: one independently trained group; it plays all rounds of its cell.",
+    "{nash}, in which nobody gains by playing otherwise. Regret: the largest expected gain of a player from its best "
+    "deviation, as a share of first best; zero at an exact equilibrium.",
+    "Treatment: {treatment}. Grid point: one value of each swept parameter. Cell: a treatment at a grid point. Session: one "
+    "independently trained group; it plays all rounds of its cell.",
     "s.e.: standard error, clustered by session. pp: percentage points of first best.",
+)
+LINDAHL_TERM = (
+    "Lindahl's equilibrium: each player pays a price of its own for the good, and at these prices all want the same level. It "
+    "takes true preferences as known, so it is a benchmark and nobody's strategy; with quasi-linear players it is efficient."
 )
 
 BOUND = (
@@ -43,10 +47,14 @@ def study_answer(
     return [_treatment(days, swept, name, flags) for name in study_order(names)]
 
 
-def study_terms(bits: bool, second_best: bool = False) -> list[str]:
-    """What the words of the report mean."""
-    first, *rest = TERMS
-    said = [first, *([BOUND] if second_best else []), *rest]
+def study_terms(bits: bool, second_best: bool = False, of: str = "", lindahl: bool = False) -> list[str]:
+    """What the words of the report mean; `of` says whose equilibrium Nash is, as `nash_of` does."""
+    nash, treatment = "Nash: the equilibrium that was solved for", "what may be said and what the players aim at"
+    if of:
+        nash = f"Nash, with which every treatment is compared: the equilibrium{of}, whatever the treatment plays"
+        treatment = f"which mechanism is played, {treatment}"
+    first, *rest = (term.format(nash=nash, treatment=treatment) for term in TERMS)
+    said = [first, *([BOUND] if second_best else []), *([LINDAHL_TERM] if lindahl else []), *rest]
     return [*said, *(["Bits: the information that a message carries, on the scale of log 2."] if bits else [])]
 
 
@@ -115,7 +123,7 @@ def _treatment(days: pd.DataFrame, swept: Sequence[str], name: str, flags: pd.Da
     said = [_level(found, swept, label)]
     for benchmark in (NASH, SECOND_BEST):
         gaps = {point: _gap(days, swept, name, point, benchmark) for point in points}
-        said.append(_against(gaps, swept, benchmark))
+        said.append(_against(gaps, swept, _Benchmark.of(benchmark, days)))
     return " ".join(part for part in (*said, _regret(flags, name)) if part)
 
 
@@ -144,14 +152,28 @@ def _level(found: dict[tuple, Estimate], swept: Sequence[str], label: str) -> st
     )
 
 
-def _against(gaps: dict[tuple, Estimate | None], swept: Sequence[str], benchmark: str) -> str:
-    whom = THE[benchmark]
+class _Benchmark(NamedTuple):
+    """What a benchmark is called after "above", and what is said of a treatment that is the benchmark."""
+
+    name: str
+    itself: str
+
+    @classmethod
+    def of(cls, benchmark: str, days: pd.DataFrame) -> "_Benchmark":
+        if benchmark == SECOND_BEST:
+            return cls(f"the {PRINTED[SECOND_BEST]}", "This is the second best.")
+        whose = nash_of(days)
+        name = f"the Nash equilibrium{whose}" if whose else PRINTED[NASH]
+        return cls(name, f"This is the Nash equilibrium{whose} itself.")
+
+
+def _against(gaps: dict[tuple, Estimate | None], swept: Sequence[str], benchmark: _Benchmark) -> str:
+    whom = benchmark.name
     known = {point: gap for point, gap in gaps.items() if gap is not None}
     if not known:
         return ""
     if all(abs(gap.value) <= 100 * ROUNDING for gap in known.values()):
-        same = {NASH: "This is the Nash equilibrium itself.", SECOND_BEST: "This is the second best."}
-        return same[benchmark] if len(known) == len(gaps) else ""
+        return benchmark.itself if len(known) == len(gaps) else ""
     if len(gaps) == 1:
         return _one_gap(next(iter(known.values())), whom)
     verbs = [verb_of(gap, "above it", "below it") or "not distinguishable from it" for gap in known.values()]

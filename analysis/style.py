@@ -3,6 +3,7 @@
 Colours: Okabe and Ito (2008). Each treatment also has its own line style and marker.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,19 +57,48 @@ _SPARE: list[tuple[str, str | tuple, str]] = [
     (GREY, "-", "h"),
 ]
 _SPARE += [(ORANGE, (0, (5, 1)), "d"), (SKY, (0, (1, 1)), "p"), (BLACK, (0, (3, 1, 1, 1, 1, 1)), "*")]
+MECHANISMS = {"voluntary_contribution": "voluntary contributions"}
+_PEOPLE = re.compile(r"\b(nash|clarke|groves|ledyard|lindahl|walker)\b", re.IGNORECASE)
 
 
 def looks(treatments: Iterable[str]) -> dict[str, Look]:
-    """A look for each treatment: the study's own, or the next spare one for a name not known here."""
+    """A look for each treatment: the study's own, or the next spare one for a name not known here.
+
+    Learned play and Nash of one thing (`walker_learned`, `walker_nash`) share a colour and differ in line and marker.
+    """
     names = list(dict.fromkeys(treatments))
     spare = [name for name in names if name not in KNOWN]
-    drawn = {name: Look(treatment_label(name), *_SPARE[i % len(_SPARE)]) for i, name in enumerate(spare)}
+    kin = list(dict.fromkeys(map(_kin, spare)))
+    drawn = {name: Look(treatment_label(name), *_spare(i, kin.index(_kin(name)))) for i, name in enumerate(spare)}
     return {name: KNOWN.get(name) or drawn[name] for name in names}
+
+
+def _spare(place: int, kin: int) -> tuple[str, str | tuple, str]:
+    """Colour by kin, line and marker by place; beyond the first eight both are mixed anew, so that no look recurs."""
+    count = len(_SPARE)
+    again = place // count
+    return _SPARE[kin % count][0], _SPARE[(place + 3 * again) % count][1], _SPARE[(place + 5 * again) % count][2]
+
+
+def _kin(name: str) -> str:
+    """What a treatment's name says besides how its players come to play."""
+    return "_".join(part for part in str(name).split("_") if part not in ("learned", "nash")) or str(name)
 
 
 def treatment_label(name: str) -> str:
     """The printed name of a treatment."""
-    return KNOWN[name].label if name in KNOWN else str(name).replace("_", " ").capitalize()
+    return KNOWN[name].label if name in KNOWN else _with_names(str(name).replace("_", " ").capitalize())
+
+
+def mechanism_name(kind: str) -> str:
+    """The printed name of a mechanism's snake-case kind, for the middle of a sentence."""
+    return MECHANISMS.get(kind) or _with_names(str(kind).replace("_", " "))
+
+
+def _with_names(text: str) -> str:
+    """Text with the names of people spelled as such."""
+    text = _PEOPLE.sub(lambda found: found.group().capitalize(), text)
+    return text.replace("Groves Ledyard", "Groves-Ledyard")
 
 
 def study_order(treatments: Iterable[str]) -> list[str]:

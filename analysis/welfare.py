@@ -10,7 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dcg_econ.analysis.benchmarks import BOUND_NOTE, COLUMNS, NASH, PRINTED, SECOND_BEST, is_known
+from dcg_econ.analysis.benchmarks import (
+    BOUND_NOTE,
+    COLUMNS,
+    NASH,
+    PRINTED,
+    SECOND_BEST,
+    is_known,
+    nash_of,
+    nash_treatments,
+)
 from dcg_econ.analysis.inference import Estimate, mean_per_day, ratio, ratio_difference
 from dcg_econ.analysis.names import nearest, require_columns
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
@@ -24,10 +33,9 @@ from dcg_econ.analysis.points import (
     parameters_of,
     swept_parameters,
 )
-from dcg_econ.analysis.sentences import ROUNDING
 from dcg_econ.analysis.style import study_order, treatment_label
 from dcg_econ.analysis.tables import Table
-from dcg_econ.analysis.welfare_print import grid_cells, one_point_cells, plural, welfare_notes
+from dcg_econ.analysis.welfare_print import plural, printed_cells, welfare_notes
 
 PLAIN = ("price", "revenue", "buyers_payoff", "fringe_payoff")
 
@@ -61,7 +69,7 @@ def welfare_table(
     roles = _roles(panel)
     swept = parameters_of(every)
     labels = panel.attrs.get("variable_labels", {})
-    printed = grid_cells(frame, benchmark, swept) if swept else one_point_cells(frame, benchmark, labels)
+    printed = printed_cells(frame, benchmark, swept, labels)
     notes = welfare_notes(frame, against in COLUMNS, benchmark, labels, roles, _one_buyer(panel))
     notes += (BOUND_NOTE,) if f"{SECOND_BEST}_efficiency" in frame else ()
     notes += ("Mean price: over the rounds with trade.",) if not swept and _without_trade(days) else ()
@@ -101,9 +109,10 @@ def efficiency_difference(days: pd.DataFrame, treatment: str, against: str) -> E
 def benchmark_name(days: pd.DataFrame, against: str) -> str:
     """Its printed name; the panel's Nash goes by the Nash treatment it belongs to, where that was run."""
     if against == NASH and COLUMNS[NASH] in days:
-        far = (days["welfare"] - days["nash_welfare"]).abs() > ROUNDING * days["first_best"].abs()
-        same = ~far.groupby(days["treatment"], sort=False, observed=True).any()
-        against = next((name for name in same.index[same] if str(name).startswith(NASH)), NASH)
+        special = (name for name in nash_treatments(days) if str(name).startswith(NASH) and name != NASH)
+        against = next(special, NASH)
+        if against == NASH:
+            return PRINTED[NASH] + nash_of(days)
     return PRINTED.get(against) or treatment_label(against)
 
 

@@ -12,8 +12,15 @@ from dcg_econ.analysis.tables import MISSING, decimals, in_brackets, interval_te
 from dcg_econ.analysis.units import units_of
 
 PP = 100.0  # shares are printed in per cent and percentage points
+SIDE_BY_SIDE = 6  # treatments that fit on a page beside each other
 COUNTS = "Sessions (unconverged, failed)"
 POSSESSIVE = {"buyers_payoff": "Buyers' payoff", "fringe_payoff": "Fringe's payoff", "seller_payoff": "Seller's payoff"}
+
+
+def printed_cells(frame: pd.DataFrame, benchmark: str, swept: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
+    """Few treatments at one point side by side; many of them, and a grid, a row each, so that no page is too narrow."""
+    few = not swept and len(frame) <= SIDE_BY_SIDE
+    return one_point_cells(frame, benchmark, labels) if few else grid_cells(frame, benchmark, swept, labels)
 
 
 def one_point_cells(frame: pd.DataFrame, benchmark: str, labels: Mapping[str, str]) -> pd.DataFrame:
@@ -37,17 +44,21 @@ def one_point_cells(frame: pd.DataFrame, benchmark: str, labels: Mapping[str, st
     return pd.DataFrame(rows, columns=["", *(treatment_label(name) for name in frame.index)], dtype=object)
 
 
-def grid_cells(frame: pd.DataFrame, benchmark: str, swept: Sequence[str]) -> pd.DataFrame:
-    """One row per cell: efficiency, its gap to the benchmark and to first best, regret and counts."""
-    columns = {"Treatment": [treatment_label(key[0]) for key in frame.index]}
+def grid_cells(frame: pd.DataFrame, benchmark: str, swept: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
+    """One row per cell: efficiency, its gap to the benchmark and to first best, regret and counts; at one point means too."""
+    keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
+    columns = {"Treatment": [treatment_label(key[0]) for key in keys]}
     for i, name in enumerate(swept):
-        columns[_head(name)] = [value_text(key[i + 1]) for key in frame.index]
+        columns[_head(name)] = [value_text(key[i + 1]) for key in keys]
+    means = [] if swept else [mean for mean in _means(frame, labels) if mean[0] != "welfare_loss"]  # the gap says it
+    for name, head, largest in means:
+        columns[head] = _with_errors(frame[name], frame[f"{name}_se"], largest)
     heads = {"efficiency": "Efficiency (%)", "second_best_efficiency": "Second best (%)"}
     heads |= {"difference": f"Gap to {benchmark} (pp)", "second_best_difference": "Gap to second best (pp)"}
     heads |= {} if "second_best_efficiency" in frame else {"loss": "Gap to first best (pp)"}
     for name, head in heads.items():
         if name in frame and head not in columns:
-            columns[head] = _with_errors(frame[name], frame[f"{name}_se"])
+            columns[head] = _with_errors(PP * frame[name], PP * frame[f"{name}_se"])
     if frame["regret_max"].notna().any():
         columns["Largest regret (%)"] = [small_percent(value) for value in frame["regret_max"]]
     counts = frame[["sessions", "unconverged", "failed"]].itertuples(index=False, name=None)
@@ -150,9 +161,9 @@ def _percent_style(errors: pd.Series) -> str:
     return f".{decimals(PP * errors, smallest=3, largest=4)}f"
 
 
-def _with_errors(values: pd.Series, errors: pd.Series) -> list[str]:
-    style = f".{decimals(PP * errors, smallest=2, largest=3)}f"
-    pairs = zip(PP * values, PP * errors, strict=True)
+def _with_errors(values: pd.Series, errors: pd.Series, largest: int = 3) -> list[str]:
+    style = f",.{decimals(errors, smallest=2, largest=largest)}f"
+    pairs = zip(values, errors, strict=True)
     texts = [(number_text(value, style), in_brackets(error, style)) for value, error in pairs]
     return [value if error == MISSING else f"{value} {error}" for value, error in texts]
 

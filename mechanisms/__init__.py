@@ -12,6 +12,7 @@ from dcg_econ.mechanisms.public_goods.clarke_pivot import ClarkePivot as ClarkeP
 from dcg_econ.mechanisms.public_goods.groves_ledyard import GrovesLedyard as GrovesLedyard
 from dcg_econ.mechanisms.public_goods.intercept_reports import InterceptReports as InterceptReports
 from dcg_econ.mechanisms.public_goods.lindahl import Lindahl as Lindahl
+from dcg_econ.mechanisms.public_goods.provision_point import ProvisionPoint as ProvisionPoint
 from dcg_econ.mechanisms.public_goods.serial_cost_sharing import SerialCostSharing as SerialCostSharing
 from dcg_econ.mechanisms.public_goods.voluntary_contribution import VoluntaryContribution as VoluntaryContribution
 from dcg_econ.mechanisms.public_goods.walker import Walker as Walker

@@ -1,9 +1,11 @@
+import gc
 import os
 import platform
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
+import pytest
 
 jax.config.update("jax_enable_x64", True)
 
@@ -21,3 +23,10 @@ def pytest_configure(config):
     folder = cache.mkdir(f"jax-{jax.__version__}-{platform.node()}-{worker}")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen():
+    """What earlier files left behind is not searched for garbage: statsmodels collects at every call of a test."""
+    gc.collect()
+    gc.freeze()

@@ -19,7 +19,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float
 
 from dcg_econ._errors import InputError, is_concrete, require_positive
 from dcg_econ.agents.learned import Frozen
@@ -30,6 +31,7 @@ from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood, Pub
 from dcg_econ.priors import number
 
 _NEWTON = 8  # steps to a best reply; one is exact for quadratic utility
+_REACH, _HALVINGS = 1e6, 100  # bisection, where payoffs have kinks: this many own messages away
 
 
 class NumberGame(eqx.Module):
@@ -64,7 +66,8 @@ class NumberGame(eqx.Module):
         return jax.vmap(lambda i: jax.grad(self.alone, argnums=2)(x, i, x[i]))(jnp.arange(x.shape[0]))
 
     def best_replies(self, x: Float[Array, " N"]) -> Float[Array, " N"]:
-        """BR_i(x_{-i}): by Newton's method where payoffs are concave, over the mechanism's own grid where they jump."""
+        """BR_i(x_{-i}) of concave payoffs: by Newton's method, or bisection of the slope where they have kinks; where payoffs
+        jump, the best of the mechanism's own grid."""
         return jax.vmap(lambda i: self._reply(x, i))(jnp.arange(x.shape[0]))
 
     def _reply(self, x, player):
@@ -77,9 +80,22 @@ class NumberGame(eqx.Module):
         def step(m, _):
             at, bend = slope(x, player, m), jax.grad(slope, argnums=2)(x, player, m)
             far = jnp.where(at > 0, high, jnp.where(at < 0, low, m))
-            return jnp.clip(jnp.where(bend < 0, m - at / jnp.where(bend < 0, bend, -1.0), far), low, high), None
+            new = jnp.clip(jnp.where(bend < 0, m - at / jnp.where(bend < 0, bend, -1.0), far), low, high)
+            return new, jnp.abs(new - m)
 
-        return jax.lax.scan(step, x[player], None, length=_NEWTON)[0]
+        smooth, moved = jax.lax.scan(step, x[player], None, length=_NEWTON)
+
+        def halve(_, ends):
+            a, b = ends
+            middle = 0.5 * (a + b)
+            up = slope(x, player, middle) > 0
+            return jnp.where(up, middle, a), jnp.where(up, b, middle)
+
+        reach = _REACH * (1 + jnp.abs(x[player]))
+        ends = jnp.maximum(low, x[player] - reach), jnp.minimum(high, x[player] + reach)
+        kinked = jnp.mean(jnp.stack(jax.lax.fori_loop(0, _HALVINGS, halve, ends)))
+        settled = (moved[-1] <= 1e-9 * (1 + jnp.abs(smooth))) | ~jnp.isfinite(smooth)
+        return jnp.where(settled, smooth, kinked)
 
 
 class AbstractRule(eqx.Module):
@@ -156,11 +172,9 @@ class Path(eqx.Module):
     first_best: Float[Array, ""]
     players: tuple[str, ...] = eqx.field(static=True)
 
-    def rounds_to(self, target: Float[Array, " N"], within: float) -> Array:
+    def rounds_to(self, target: ArrayLike, within: ArrayLike) -> Array:
         """The first round from which all messages stay `within` so much of `target`; infinite where they do not."""
-        near = jnp.max(jnp.abs(self.messages - target), axis=1) <= within
-        stays = jnp.flip(jnp.cumprod(jnp.flip(near)))
-        return jnp.where(stays[-1] > 0, jnp.argmax(stays).astype(float), jnp.inf)
+        return first_to_stay(jnp.all(jnp.abs(self.messages - target) <= within, axis=1))
 
     def to_frame(self):
         """A pandas frame, one row for each round and player."""
@@ -173,6 +187,12 @@ class Path(eqx.Module):
         frame = pd.DataFrame({"round": np.repeat(np.arange(rounds), n), "participant": list(self.players) * rounds})
         names = {"messages": "message", "payoffs": "payoff", "gains": "gain", "built": "level"}
         return frame.assign(**columns).rename(columns=names)
+
+
+def first_to_stay(near: Bool[Array, " t"]) -> Float[Array, ""]:
+    """The first round from which all are near; infinite where the last is not."""
+    stays = jnp.flip(jnp.cumprod(jnp.flip(near)))
+    return jnp.where(stays[-1] > 0, jnp.argmax(stays).astype(float), jnp.inf)
 
 
 def dynamics(

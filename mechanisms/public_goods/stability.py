@@ -10,6 +10,8 @@ Sources: Chen and Tang (1998); Rosen (1965).
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -18,6 +20,7 @@ from jaxtyping import Array, Complex, Float
 from dcg_econ._errors import InputError
 from dcg_econ.mechanisms.public_goods.dynamics import NumberGame
 from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood
+from dcg_econ.priors import number
 
 
 class Stability(eqx.Module):
@@ -47,14 +50,14 @@ class Stability(eqx.Module):
         )
 
 
-def stability(mechanism: AbstractPublicGood, messages: Array, types: Array | None = None) -> Stability:
+def stability(mechanism: AbstractPublicGood, messages: Any, types: Array | None = None) -> Stability:
     """The stability of an equilibrium in numbers (N,), `messages` or shades, at mean types or at `types` (N, k)."""
     if not mechanism.continuous:
         raise InputError(
             "mechanism", f"payoffs of {type(mechanism).__name__} jump", "linearisation says nothing; use `dynamics`"
         )
     types = mechanism.preferences.at(jnp.zeros(())) if types is None else types
-    return _stability(mechanism, jnp.asarray(messages), types)
+    return _stability(mechanism, number("messages")(messages), types)
 
 
 @eqx.filter_jit

@@ -24,6 +24,21 @@ def test_truncated_normals_are_brute_force():
     assert float(found.weight) == pytest.approx(weight, abs=1e-6)  # the oracle's quadrature, through a flat budget
 
 
+def test_beta_types():
+    found = second_best(dcg.Beta(2.0, 3.0), dcg.Beta(3.0, 2.0))
+    assert float(found.surplus) == pytest.approx(0.03484683, abs=1e-8)
+    assert float(found.efficiency) == pytest.approx(0.8131, abs=1e-4)
+    assert float(found.weight) == pytest.approx(0.39214, abs=1e-5)
+    assert float(found.multiplier) == pytest.approx(float(found.weight / (1 - found.weight)), abs=CLOSED)
+    laws = stats.beta(2, 3), stats.beta(3, 2)
+    surplus, weight = oracle.brute_force(*laws)
+    assert float(found.surplus) == pytest.approx(surplus, abs=QUADRATURE)
+    assert float(found.weight) == pytest.approx(weight, abs=QUADRATURE)
+    assert float(found.first_best) == pytest.approx(oracle.first_best(*laws), abs=QUADRATURE)
+    # The same market seen from the other side.
+    assert float(found.buyer_rent) == pytest.approx(float(found.seller_rent), abs=CLOSED)
+
+
 def test_a_table_is_the_density_it_holds():
     straight = second_best(dcg.Tabulated(*TRIANGLE), dcg.Uniform())
     smooth = second_best(dcg.Beta(2.0, 1.0), dcg.Uniform())

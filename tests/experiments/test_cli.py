@@ -252,7 +252,11 @@ def test_solve_in_words_takes_tables():
         (["curve_market", "--set", 'kind="quantity_market"'], 2, "the mechanism is curve_market"),
         (["curve_market", "--set", "curvature=[1, -1, 1]"], 2, "give numbers above zero"),
         (["curve_market", "--set", "curvature=[1, 1, 1]", "--set", "values.low=0"], 2, "set values first"),
-        (["curve_market", "--set", "curvature=[1, 1]"], 1, "no equilibrium with trade exists for two traders"),
+        (
+            ["curve_market", "--set", "curvature=[1, 1, 1]", "--set", "price_bounds=[-0.2, 0.2]"],
+            1,
+            "a price outside `price_bounds`",
+        ),
     ],
 )
 def test_solve_refuses_in_a_sentence(arguments, code, expected):

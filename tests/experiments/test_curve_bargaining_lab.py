@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import pytest
 
@@ -26,8 +27,13 @@ def test_buyer_and_seller_have_rows_and_nets_of_their_own():
     assert observe.participants(fringed).strategic == (True, True, False)
     population = learner(mechanism, Training(steps=1))(jax.random.key(0))
     types = mechanism.sample_types(jax.random.key(1))
-    outcome = mechanism.outcome(mechanism.reports(population, types))
-    columns = observe.observe(mechanism, types, mechanism.reports(population, types), outcome)
+
+    @eqx.filter_jit
+    def columns_of(population):
+        reports = mechanism.reports(population, types)
+        return observe.observe(mechanism, types, reports, mechanism.outcome(reports))
+
+    columns = columns_of(population)
     assert abs(float(columns["quantity"][:2].sum())) < 1e-8  # what one buys the other sells
 
 

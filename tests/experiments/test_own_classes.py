@@ -11,6 +11,7 @@ from dcg_econ._errors import InputError
 from dcg_econ.experiments import SpecificationError
 from dcg_econ.experiments.running import replicate_study
 from dcg_econ.experiments.store import StoreError
+from dcg_econ.learning.train import Run
 from dcg_econ.mechanisms import CurveMarket, QuantityMarket
 from tests.experiments.own_classes import Envious, Joint
 
@@ -109,8 +110,7 @@ def test_failed_cells_are_told_to_who_runs_a_study_from_python(tmp_path):
 
 def test_results_show_themselves_in_a_notebook():
     market = QuantityMarket(jnp.ones(2))
-    run = dcg.train(
-        market, lambda k: dcg.Shared(dcg.QuantityAgent(key=k, width=2)), steps=2, batch=2, key=jax.random.key(0)
-    )
+    agents, one = dcg.Shared(dcg.QuantityAgent(key=jax.random.key(0), width=2)), jnp.ones((1, 2))
+    run = Run(agents, jnp.arange(2), one, one, one)
     for shown in (dcg.solve(market), dcg.sensitivity(market, lambda eq: eq.efficiency), run, study(dcg.Selfish())):
         assert shown._repr_html_().count("<table") >= 1

@@ -20,6 +20,7 @@ def make(key):
 def payoffs_at(market, population, types):
     """The players' payoffs as a function of their report numbers."""
 
+    @jax.jit
     def payoffs(numbers):
         return market.payoffs(types, market.outcome(market.handed_in(population.assemble(numbers), types)))
 
@@ -35,14 +36,15 @@ def test_pathwise_gradients_equal_central_differences(population):
     types = MARKET.sample_types(jax.random.key(1))
     numbers = population.numbers(MARKET.known(types))
     payoffs = payoffs_at(MARKET, population, types)
-    values, own = dcg.Pathwise().gradient(payoffs, numbers, dcg.Selfish())
+    slopes = eqx.filter_jit(lambda objective: dcg.Pathwise().gradient(payoffs, numbers, objective))
+    values, own = slopes(dcg.Selfish())
     np.testing.assert_allclose(values, payoffs(numbers))
     h = 1e-6
     for player, k in ((0, 2), (1, 4), (2, 5)):
         bump = jnp.zeros_like(numbers).at[player, k].set(h)
         central = (payoffs(numbers + bump)[player] - payoffs(numbers - bump)[player]) / (2 * h)
         assert float(own[player, k]) == pytest.approx(float(central), abs=1e-7)
-    _, joint = dcg.Pathwise().gradient(payoffs, numbers, dcg.Joint())
+    _, joint = slopes(dcg.Joint())
     bump = jnp.zeros_like(numbers).at[1, 4].set(h)
     central = jnp.sum(payoffs(numbers + bump) - payoffs(numbers - bump)) / (2 * h)
     assert float(joint[1, 4]) == pytest.approx(float(central), abs=1e-7)
@@ -61,8 +63,9 @@ def test_nobody_learns_from_anybody_elses_payoff(population):
         each = jax.vmap(lambda t: payoffs_at(MARKET, profile, t)(profile.numbers(MARKET.known(t)))[i])
         return jnp.mean(each(types))
 
+    gradient = jax.jit(jax.grad(own_payoff))
     for i in range(3):
-        alone = jax.jit(jax.grad(own_payoff), static_argnums=1)(learned, i)
+        alone = gradient(learned, i)
         for mine, theirs in zip(jax.tree.leaves(used), jax.tree.leaves(alone), strict=True):
             np.testing.assert_allclose(mine[i], theirs[i], atol=1e-12)
             others = [j for j in range(3) if j != i]
@@ -88,11 +91,15 @@ def test_gradients_vanish_at_the_equilibrium():
     knots = jnp.linspace(-3, 3, 12)
     agent = dcg.CurveAgent(knots, key=jax.random.key(0), kernel=dcg.Constant(1.0) + dcg.Linear(1.0), ridge=1e-10)
     population = dcg.Shared(agent)
-    for seed in range(3):
-        types = market.sample_types(jax.random.key(seed))
+
+    @jax.jit
+    def gradient(key):
+        types = market.sample_types(key)
         nash = 0.75 * (types.values[:, None] - knots)
-        _, own = dcg.Pathwise().gradient(payoffs_at(market, population, types), nash, dcg.Selfish())
-        np.testing.assert_allclose(own, 0, atol=1e-9)
+        return dcg.Pathwise().gradient(payoffs_at(market, population, types), nash, dcg.Selfish())[1]
+
+    for seed in range(3):
+        np.testing.assert_allclose(gradient(jax.random.key(seed)), 0, atol=1e-9)
 
 
 def test_quantities_have_gradients_too():

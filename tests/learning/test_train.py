@@ -16,9 +16,8 @@ def make(key):
 
 
 def run(sessions, steps=60, records=3, market=MARKET, agents=make, **settings):
-    return dcg.train(
-        market, agents, steps=steps, batch=32, sessions=sessions, records=records, key=jax.random.key(3), **settings
-    )
+    sizes = {"steps": steps, "batch": 32, "sessions": sessions, "records": records, "record_draws": 64}
+    return dcg.train(market, agents, key=jax.random.key(3), **sizes, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +43,11 @@ def test_training_again_gives_the_same_numbers(two):
     np.testing.assert_array_equal(again.regret, two.regret)
 
 
-def test_records_do_not_change_the_path(two):
-    coarse = run(2, records=1)
-    np.testing.assert_allclose(coarse.regret[:, -1], two.regret[:, -1], rtol=1e-9)
-
-
 def test_a_session_is_a_profile_like_any_other(two):
-    profile = two.session(1)
-    assert float(dcg.regret(MARKET, profile, dcg.Draws(64, jax.random.key(0)))) < 0.05
-    both = two.map(lambda p: dcg.regret(MARKET, p, dcg.Draws(64, jax.random.key(0))).epsilon)
-    assert float(both[1]) == pytest.approx(
-        float(dcg.regret(MARKET, profile, dcg.Draws(64, jax.random.key(0)))), rel=1e-6
-    )
+    draws = dcg.Draws(64, jax.random.key(0))
+    alone = float(dcg.regret(MARKET, two.session(1), draws))
+    both = two.map(lambda p: dcg.regret(MARKET, p, draws).epsilon)
+    assert alone < 0.05 and float(both[1]) == pytest.approx(alone, rel=1e-6)
 
 
 def test_history_is_a_tidy_frame(two):
@@ -92,13 +84,11 @@ def test_a_lost_session_says_so_and_leaves_the_others_whole(two):
         assert not eqx.is_array(mine) or np.array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("learning_rate", [1e6, 1e300])
-def test_training_that_diverges_comes_back(two, learning_rate):
-    lost = run(2, optimiser=default_optimiser(60, learning_rate))
+def test_training_that_diverges_comes_back(two):
+    lost = run(2, optimiser=default_optimiser(60, 1e300))
     np.testing.assert_array_equal(lost.regret[:, 0], two.regret[:, 0])
     assert np.all(np.isnan(lost.regret[:, -1]) | (lost.regret[:, -1] > two.regret[:, 0]))
-    if learning_rate == 1e300:
-        assert np.all(np.isnan(lost.efficiency[:, 1:])) and np.all(lost.failed[:, -1] == 1)
+    assert np.all(np.isnan(lost.efficiency[:, 1:])) and np.all(lost.failed[:, -1] == 1)
 
 
 def test_markets_of_extreme_numbers_come_back():

@@ -145,7 +145,7 @@ def test_welfare_rises_with_honesty_and_so_does_a_fringe_bring_trade_back():
         eq = dcg.solve(bargaining(NoCommitment(), b))
         return eq.converged, eq.strategies.slope[0], eq.efficiency
 
-    found, slope, efficiency = eqx.filter_vmap(lane)(jnp.array([0.0, 1e-3, 0.1, 10.0]))
+    found, slope, efficiency = eqx.filter_jit(eqx.filter_vmap(lane))(jnp.array([0.0, 1e-3, 0.1, 10.0]))
     assert found.tolist() == [False, True, True, True] and np.isnan(slope[0])
     assert np.all(np.diff(efficiency[1:]) > 0)
     # As the fringe vanishes trade does too, with its square root: (3) at small b.
@@ -226,8 +226,8 @@ def test_kernel_schedules_meet_a_true_one():
     basis = dcg.kernel_basis(knots, dcg.Constant(10.0) + dcg.Linear(10.0) + dcg.Matern52(2.0), 1e-8)
     slopes = jnp.array([closed_slopes(HonestSeller(), Numbers(0.0))[0], 9.0])
     curves = dcg.KernelCurve.on(basis, slopes[:, None] * (types.values[:, None] - knots))
-    kernel = game.outcome(game.handed_in(curves, types))
-    affine = game.outcome(game.reports(dcg.ProportionalDemand(slopes), types))
+    kernel = eqx.filter_jit(lambda curves: game.outcome(game.handed_in(curves, types)))(curves)
+    affine, _, _ = played(game, dcg.ProportionalDemand(slopes), types)
     # The ridge bends the copies by less than this.
     np.testing.assert_allclose(kernel.price, affine.price, atol=1e-4)
     assert float(kernel.quantities[1]) == pytest.approx((float(types.values[1]) - float(kernel.price)) / C_S, abs=1e-12)

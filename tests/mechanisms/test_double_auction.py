@@ -102,7 +102,8 @@ def test_outcomes_are_brute_force(m, n):
     # Offers in fifths: ties of every kind.
     bids, asks = rng.integers(0, 6, (60, m)) / 5, rng.integers(0, 6, (60, n)) / 5
     lots, values, costs = rng.uniform(size=(60, m + n)), rng.uniform(size=(60, m)), rng.uniform(size=(60, n))
-    outcomes = jax.vmap(auction.outcome)(Offers(*map(jnp.asarray, (bids, asks, lots))))
+    clear = jax.jit(jax.vmap(auction.outcome))
+    outcomes = clear(Offers(*map(jnp.asarray, (bids, asks, lots))))
     types = TradeTypes(*map(jnp.asarray, (values, costs, lots)))
     payoffs = jax.vmap(auction.payoffs)(types, outcomes)
     for i in range(60):
@@ -114,9 +115,9 @@ def test_outcomes_are_brute_force(m, n):
         assert (bids[i][bought] >= price - CLOSED).all() and (asks[i][sold] <= price + CLOSED).all()
     # The price is paid by buyers and received by sellers: payoffs add to the gains from trade.
     np.testing.assert_allclose(payoffs.sum(1), jax.vmap(auction.welfare)(types, outcomes), atol=CLOSED)
-    truthful = jax.vmap(auction.outcome)(Offers(types.values, types.costs, types.lots))
+    truthful = clear(Offers(types.values, types.costs, types.lots))
     np.testing.assert_allclose(
-        jax.vmap(auction.welfare)(types, truthful), jax.vmap(auction.first_best)(types), atol=CLOSED
+        jax.vmap(auction.welfare)(types, truthful), jax.jit(jax.vmap(auction.first_best))(types), atol=CLOSED
     )
 
 
@@ -125,34 +126,28 @@ def test_expectations_and_interim_payoffs_are_means_of_play(m, n):
     auction = DoubleAuction(k=0.3, buyers=m, sellers=n)
     players, own_types, own_reports = (0, m), (0.8, 0.35), (0.55, 0.5)
 
-    @partial(jax.jit, static_argnums=1)
-    def play(keys, player):
-        def at(key):
-            types = auction.sample_types(key)
-            reports = auction.reports(UNLIKE, types)
-            plain = auction.outcome(reports)
-            if player == 0:
-                types = types._replace(values=types.values.at[0].set(own_types[0]))
-                reports = reports._replace(bids=reports.bids.at[0].set(own_reports[0]))
-            else:
-                types = types._replace(costs=types.costs.at[0].set(own_types[1]))
-                reports = reports._replace(asks=reports.asks.at[0].set(own_reports[1]))
-            mine = auction.payoffs(types, auction.outcome(reports))[player]
-            return (
-                mine,
-                auction.payoffs(auction.sample_types(key), plain),
-                auction.first_best(auction.sample_types(key)),
-            )
+    @jax.jit
+    @partial(jax.vmap, in_axes=(0, None))
+    def play(key, buys):
+        drawn = auction.sample_types(key)
+        reports = auction.reports(UNLIKE, drawn)
+        value, bid = drawn.values.at[0].set(own_types[0]), reports.bids.at[0].set(own_reports[0])
+        cost, ask = drawn.costs.at[0].set(own_types[1]), reports.asks.at[0].set(own_reports[1])
+        buying = drawn._replace(values=value), reports._replace(bids=bid)
+        selling = drawn._replace(costs=cost), reports._replace(asks=ask)
+        types, given = jax.tree.map(partial(jnp.where, buys), buying, selling)
+        mine = auction.payoffs(types, auction.outcome(given))[jnp.where(buys, *players)]
+        return mine, auction.payoffs(drawn, auction.outcome(reports)), auction.first_best(drawn)
 
-        return jax.vmap(at)(keys)
-
-    payoffs, welfare = auction.expectations(UNLIKE)
+    payoffs, welfare = eqx.filter_jit(lambda: auction.expectations(UNLIKE))()
+    interim_payoff = jax.jit(lambda *given: auction.interim_payoff(UNLIKE, *given))
+    first_best = jax.jit(lambda: auction.expected_first_best())()
     assert float(welfare) == pytest.approx(float(payoffs.sum()), abs=CLOSED)
     types = TradeTypes(jnp.full(m, own_types[0]), jnp.full(n, own_types[1]), jnp.zeros(m + n))
     for player, report in zip(players, own_reports, strict=True):
-        mine, everyone, best = play(jax.random.split(jax.random.key(player), DRAWS), player)
-        interim = auction.interim_payoff(UNLIKE, jnp.asarray(player), types, jnp.asarray(report))
-        for expected, draws in ((interim, mine), (auction.expected_first_best(), best)):
+        mine, everyone, best = play(jax.random.split(jax.random.key(player), DRAWS), player == 0)
+        interim = interim_payoff(jnp.asarray(player), types, jnp.asarray(report))
+        for expected, draws in ((interim, mine), (first_best, best)):
             assert abs(float(expected) - np.mean(draws)) < ERRORS * np.std(draws) / np.sqrt(DRAWS)
         off = np.abs(np.asarray(payoffs) - np.mean(everyone, axis=0))
         assert (off < ERRORS * np.std(everyone, axis=0) / np.sqrt(DRAWS)).all()

@@ -20,7 +20,8 @@ def test_without_private_information_it_is_the_textbook_oligopsony():
     # n equal firms, value t q - c q^2/2, inverse residual supply p = r - (S - Q)/b: q = (t - r + S/b) / (c + (n+1)/b).
     n, c, b, r, t, s = 4, 0.7, 0.9, 2.0, 3.0, 1.5
     market = QuantityMarket(curvature=jnp.full(n, c), values=t, supply=s, outside_slope=b, outside_price=r)
-    episode = dcg.play(market, dcg.solve(market).strategies, key=jax.random.key(0))
+    profile = dcg.solve(market).strategies
+    episode = jax.jit(lambda key: dcg.play(market, profile, key=key))(jax.random.key(0))
     np.testing.assert_allclose(episode.outcome.quantities, (t - r + s / b) / (c + (n + 1) / b), atol=CLOSED)
 
 
@@ -32,13 +33,13 @@ def test_interim_conditions_hold_against_monte_carlo():
     profile = dcg.solve(market).strategies
     draws = 200_000
     values = market.values.sample(jax.random.key(2), (draws, 2)).at[:, 0].set(2.2)
-    quantities = jax.vmap(lambda v: profile((v, jnp.ones(2))))(values)
+    quantities = jax.jit(jax.vmap(lambda v: profile((v, jnp.ones(2)))))(values)
 
     def average(q):
         price = 2.5 - (1.0 - q - quantities[:, 1]) / 0.8
         return jnp.mean((2.2 - price) * q - 0.5 * q**2)
 
-    slope = float(jax.grad(average)(quantities[0, 0]))
+    slope = float(jax.jit(jax.grad(average))(quantities[0, 0]))
     assert abs(slope) < 4 * float(jnp.std(quantities[:, 1])) / 0.8 / np.sqrt(draws)
 
 

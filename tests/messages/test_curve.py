@@ -94,7 +94,8 @@ def test_slope_and_integral_belong_to_the_curve(market_data, kind):
     central = (curve(inner + h) - curve(inner - h)) / (2 * h)
     np.testing.assert_allclose(curve.slope(inner), central, atol=1e-6)
     breaks = [p for p in prices if -0.3 < p < 3.2]
-    area = quad(lambda p: float(curve(p)), -0.3, 3.2, points=breaks, limit=400)[0]
+    at = jax.jit(lambda p: curve(p))
+    area = quad(lambda p: float(at(p)), -0.3, 3.2, points=breaks, limit=400)[0]
     assert float(curve.integral(-0.3, 3.2)) == pytest.approx(area, abs=1e-9)
     assert float(curve.integral(3.2, -0.3)) == pytest.approx(-area, abs=1e-9)
 
@@ -149,11 +150,12 @@ def test_the_inverse_inverts(market_data):
 def test_gradients_through_the_fit_equal_central_differences(market_data):
     prices, quantities = market_data
 
+    @jax.jit
     def surplus(quantities, lengthscale):
         curve = dcg.KernelCurve.fit(prices, quantities, dcg.Matern52(lengthscale), RIDGE)
         return curve.integral(0.5, 2.0)
 
-    by_quantity, by_scale = jax.grad(surplus, argnums=(0, 1))(jnp.asarray(quantities), jnp.asarray(0.7))
+    by_quantity, by_scale = jax.jit(jax.grad(surplus, argnums=(0, 1)))(jnp.asarray(quantities), jnp.asarray(0.7))
     h, bump = 1e-5, np.eye(30)[4]  # rounding over the step stays below 1e-9 however the fit is compiled
     up, down = surplus(quantities + h * bump, 0.7), surplus(quantities - h * bump, 0.7)
     assert float(by_quantity[4]) == pytest.approx(float(up - down) / (2 * h), rel=1e-6)
