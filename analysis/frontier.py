@@ -16,7 +16,7 @@ MESSAGES = {
     "chat": Look("Chat", BLUE, "-", "^"),
     "curve": Look("Curve", BLACK, "-", "s"),
 }
-WIDTHS = (1.0, 1.0, 1.3)
+WIDTHS = (1.0, 1.0, 1.4)
 DODGE = 0.28  # of a row: how far messages stand apart
 BAND = "#F3F3F3"
 NOTE = "Bars: 95% intervals, where known. No mark: not computed."
@@ -24,13 +24,13 @@ NEVER = "Hollow marks: best replies never settle."
 
 
 @styled
-def frontier_figure(frame: pd.DataFrame):
+def frontier_figure(frame: pd.DataFrame, of: str = "first best"):
     """Institutions down, messages by colour and marker: efficiency, budget surplus, and rounds of best replies to rest.
 
-    `frame`: institution; message ("one number", "chat" or "curve"); efficiency and budget_surplus (shares of first best);
-    rounds_to_converge (a number, infinite where best replies never settle); and where known efficiency_low and
-    efficiency_high. A missing number has no mark. Shares are drawn in per cent. Returns the Figure. Raises ValueError for
-    an unknown message, a pair that is there twice, rounds of zero or fewer, or a frame without rows.
+    `frame`: institution; message ("one number", "chat" or "curve"); efficiency and budget_surplus (shares of `of`, such as
+    "first best" or "the possible gains"); rounds_to_converge (a number, infinite where best replies never settle); and
+    where known efficiency_low and efficiency_high. A missing number has no mark. Shares are drawn in per cent. Returns the
+    Figure. Raises ValueError for an unknown message, a pair that is there twice, negative rounds, or a frame without rows.
     """
     require_columns(frame, NEEDED, "frame of institutions and messages")
     _check(frame)
@@ -47,6 +47,8 @@ def frontier_figure(frame: pd.DataFrame):
         axis.tick_params(axis="y", length=0)
     _efficiency(axes[0], frame, places)
     _surplus(axes[1], frame, places)
+    axes[0].set_xlabel(f"Efficiency\n(% of {of})")
+    axes[1].set_xlabel(f"Budget surplus\n(% of {of})")
     _rounds(axes[2], frame, places)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
@@ -66,15 +68,15 @@ def _check(frame: pd.DataFrame) -> None:
     if twice.any():
         where = frame.loc[twice, ["institution", "message"]].iloc[0].tolist()
         raise ValueError(f"{where[0]} with {where[1]} is there twice: give one row for each institution and message")
-    if (frame["rounds_to_converge"] <= 0).any():
+    if (frame["rounds_to_converge"] < 0).any():
         raise ValueError(
-            "`rounds_to_converge` holds a number that is not positive: best replies take one round or more"
+            "`rounds_to_converge` holds a negative number; zero is for best replies that settle where they start"
         )
 
 
 def _places(frame: pd.DataFrame, names: Sequence[str]) -> dict[tuple[str, str], float]:
     """The height of each pair: the messages of an institution about its row, in their order."""
-    found = {}
+    found: dict[tuple[str, str], float] = {}
     for row, name in enumerate(names):
         own = set(frame.loc[frame["institution"] == name, "message"])
         said = [message for message in MESSAGES if message in own]
@@ -99,7 +101,7 @@ def _efficiency(axis, frame: pd.DataFrame, places: dict[tuple[str, str], float])
         if np.isfinite(row.efficiency):
             _mark(axis, row.message, 100 * row.efficiency, y)
     axis.axvline(100.0, color=GREY, linewidth=0.8, zorder=1)
-    axis.set_xlabel("Efficiency\n(% of first best)")
+    axis.margins(x=0.08)
 
 
 def _surplus(axis, frame: pd.DataFrame, places: dict[tuple[str, str], float]) -> None:
@@ -110,33 +112,35 @@ def _surplus(axis, frame: pd.DataFrame, places: dict[tuple[str, str], float]) ->
     low, high = axis.get_xlim()
     axis.set_xlim(min(low, -1.0), max(high, 1.0))  # balanced budgets stand at zero, not on a scale of rounding errors
     axis.locator_params(axis="x", nbins=4)
-    axis.set_xlabel("Budget surplus\n(% of first best)")
+    axis.xaxis.set_major_formatter("{x:g}")
 
 
 def _rounds(axis, frame: pd.DataFrame, places: dict[tuple[str, str], float]) -> None:
-    """Rounds on a log axis; beyond it, behind a line, a place for what never settles."""
+    """Rounds on a log axis; beside it, behind lines, places for what rests at once and for what never settles."""
     rounds = frame["rounds_to_converge"].astype(float)
-    finite = rounds[np.isfinite(rounds)]
-    never = bool(np.isposinf(rounds).any())
+    finite = rounds[np.isfinite(rounds) & (rounds > 0)]
     low = np.floor(np.log10(finite.min())) if len(finite) else 0.0
     high = max(np.ceil(np.log10(finite.max())), low + 1) if len(finite) else low + 1
-    room = 0.16 * (high - low)
-    last, place = high + room, high + 2.3 * room
+    room, left, right = 0.2 * (high - low), 0.5, 0.5
+    beside = {}
+    if (rounds == 0).any():
+        beside[0.0], left = ("0", low - 0.8 * room, low - 1.6 * room), 2.3
+    if np.isposinf(rounds).any():
+        beside[np.inf], right = ("never", high + 1.2 * room, high + 2.7 * room), 3.9
     for row, value in zip(frame.itertuples(), rounds, strict=True):
         if not np.isnan(value):
-            x = 10**place if np.isposinf(value) else value
+            x = 10.0 ** beside[value][2] if value in beside else value
             _mark(axis, row.message, x, places[row.institution, row.message], hollow=bool(np.isposinf(value)))
     axis.set_xscale("log")
-    axis.set_xlim(10 ** (low - 0.6 * room), 10 ** (place + 1.2 * room if never else last))
-    step = int(np.ceil((high - low) / 3))
-    powers = np.arange(low, high + 0.5, step)
-    ticks = [10.0**power for power in powers if power <= high]
-    labels = [f"{tick:,.10g}" for tick in ticks]
-    if never:
-        axis.axvline(10**last, color=GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
-        ticks, labels = [*ticks, 10**place], [*labels, "never"]
-    axis.set_xticks(ticks, labels)
-    axis.set_xticks([], minor=True)
+    axis.set_xlim(10 ** (low - left * room), 10 ** (high + right * room))
+    powers = np.arange(low, high + 0.5)
+    named = powers[:: int(np.ceil((high - low) / 2))]
+    ticks = {f"{10.0**power:,.10g}": 10.0**power for power in named}
+    for label, line, place in beside.values():
+        axis.axvline(10.0**line, color=GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+        ticks[label] = 10.0**place
+    axis.set_xticks(list(ticks.values()), list(ticks))
+    axis.set_xticks(10.0**powers, [""] * len(powers), minor=True)
     axis.set_xlabel("Best replies until they settle\n(rounds, log scale)")
 
 

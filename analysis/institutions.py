@@ -76,7 +76,11 @@ def institutions_frame(panel: pd.DataFrame, parameters: Sequence[str] | None = N
             own = {play: _sound(days, swept, point, name) for play, name in names.items()}
             label = _label(kind, names["learned"], _is_shared(panel, kind))
             where = f", {point_text(swept, point)}" if point else ""
-            row = {"mechanism": kind, "institution": label + where, "learned_treatment": names["learned"]}
+            row: dict[str, object] = {
+                "mechanism": kind,
+                "institution": label + where,
+                "learned_treatment": names["learned"],
+            }
             row |= {"nash_treatment": names["nash"]} | dict(zip(swept, point, strict=True))
             rows.append(row | _numbers(own) | _flags(flags, names["learned"]))
     if not rows:
@@ -108,7 +112,7 @@ def _plays(panel: pd.DataFrame, here: pd.DataFrame, flags: pd.DataFrame) -> list
     return found
 
 
-def _nash(names: Sequence[str], regret: Mapping[str, float]) -> str | None:
+def _nash(names: Sequence[str], regret: pd.Series) -> str | None:
     called = [name for name in names if "nash" in str(name).lower().split("_")]
     exact = [name for name in names if regret[name] <= EXACT]
     return next(iter([*called, *exact]), None)

@@ -152,11 +152,11 @@ def _learning(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str
         "loss of efficiency, and regret, on one sample of rounds (Nash: in expectation). Thin lines are sessions, thick lines "
         "medians over sessions"
     )
-    if "nash_efficiency" in history and (history["nash_efficiency"] > 1 - figures.NOTHING_LOST / 100).any():
-        caption += ". A Nash equilibrium that loses nothing has no place on a log scale"
+    exact = "nash_efficiency" in history and (history["nash_efficiency"] > 1 - figures.NOTHING_LOST / 100).any()
+    more = " A Nash equilibrium that loses nothing has no place on a log scale." if exact else ""
     alt = "Loss of efficiency and regret over training steps, on log scales, by treatment."
     if not swept:
-        return (Picture("training", figures.training_figure(history, names), f"Learning: {caption}.", alt),)
+        return (Picture("training", figures.training_figure(history, names), f"Learning: {caption}.{more}", alt),)
     placed = _placed(history, [panel, material.cells], swept)
     if placed is None:
         return (
@@ -170,7 +170,7 @@ def _learning(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str
         keep = pd.Series([key in part for key in _keys(placed, swept)], placed.index)
         drawn = grid_figures.grid_training_figure(placed[keep], swept, names)
         name = "training" if i == 0 else f"training_{i // POINTS_IN_A_FIGURE + 1}"
-        blocks.append(Picture(name, drawn, f"Learning at each grid point: {caption} of that point.", alt))
+        blocks.append(Picture(name, drawn, f"Learning at each grid point: {caption} of that point.{more}", alt))
     if len(shown) < len(points):
         blocks.append(f"Drawn are the first {len(shown)} of {len(points)} grid points.")
     return tuple(blocks)

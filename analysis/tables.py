@@ -14,6 +14,7 @@ WIDE = 4  # LaTeX sets tables of more columns in smaller type
 TEXT, LONG = 40, 60  # a column with a longer cell is text, set to the left; beyond the second LaTeX breaks its lines
 WORDS = 20  # LaTeX breaks the lines of a column of words beyond this
 MISSING = "–"
+HEAD = 16  # LaTeX breaks the lines of a head beyond this
 STARS_LEGEND = "* p < 0.10, ** p < 0.05, *** p < 0.01."
 
 _LATEX = str.maketrans(
@@ -196,9 +197,11 @@ def _translated(cells: pd.DataFrame, translate) -> pd.DataFrame:
 
 
 def _stacked(head: str) -> str:
-    """A head such as "Nash (schedules)" on two lines in LaTeX, so that it does not widen its column."""
+    """A head such as "Nash (schedules)" on two lines in LaTeX, a long one on more, so that it does not widen its column."""
     first, bracket, rest = head.partition(" (")
-    return f"\\shortstack[r]{{{first}\\\\({rest}}}" if bracket and first else head
+    parts = [first, f"({rest}"] if bracket and first else [head]
+    lines = [line for part in parts for line in textwrap.wrap(part, HEAD, break_long_words=False)]
+    return "\\shortstack[r]{" + r"\\".join(lines) + "}" if len(lines) > 1 else head
 
 
 def _widths(cells: pd.DataFrame) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -96,12 +97,17 @@ class AbstractMechanism(eqx.Module):
 
     @abstractmethod
     def prepared(self, profile: Any) -> Any:
-        """The same profile, carrying what many calls of `interim_payoff` would compute each time; itself if nothing."""
+        """The same profile, carrying what many calls of `facing` would compute each time; itself if nothing."""
 
     @abstractmethod
+    def facing(self, profile: Any, player: Any, types: Any) -> Callable[[Float[Array, ""]], Float[Array, ""]]:
+        """What a player faces: its payoff as a function of a scalar report against the others' `profile`, the expectation
+        over what it does not know taken inside (nothing is left to take where the equilibrium is ex post). What does not
+        depend on the report is computed once, here."""
+
     def interim_payoff(self, profile: Any, player: Any, types: Any, report: Float[Array, ""]) -> Float[Array, ""]:
-        """The player's payoff from a scalar `report` against the others' `profile`, the expectation over what it does
-        not know taken inside (nothing is left to take where the equilibrium is ex post)."""
+        """The player's payoff from one scalar `report`, as `facing` says."""
+        return self.facing(profile, player, types)(report)
 
     @abstractmethod
     def own_report(self, profile: Any, player: Any, types: Any) -> Float[Array, ""]:

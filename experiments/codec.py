@@ -35,6 +35,7 @@ from dcg_econ.mechanisms.bargaining import curve_bargaining
 from dcg_econ.mechanisms.bargaining.curve_bargaining import AbstractCommitment
 from dcg_econ.mechanisms.public_goods.costs import AbstractCost
 from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences
+from dcg_econ.mechanisms.public_goods.provision_rules import AbstractRebate, AbstractRefund
 
 Classes = Mapping[str, type]
 
@@ -49,6 +50,8 @@ _HOMES: tuple[tuple[ModuleType, type], ...] = (
     (curve_bargaining, AbstractCommitment),
     (public_goods, AbstractPreferences),
     (public_goods, AbstractCost),
+    (public_goods, AbstractRefund),
+    (public_goods, AbstractRebate),
     (priors, priors.AbstractPrior),
     (agents, AbstractStrategy),
     *((learning, base) for base in PARTS.values()),

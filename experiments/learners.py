@@ -81,10 +81,6 @@ def _(mechanism: DoubleAuction, training: Training) -> Make:
 
 @learner.register
 def _(mechanism: AbstractNumberInstitution, training: Training) -> Make:
-    if not mechanism.continuous:
-        raise SpecificationError(
-            f"conduct: payoffs of {kind_of(type(mechanism))} jump, and there are no learned players for it; choose `nash`"
-        )
     low, high = (np.unique(np.asarray(bound)) for bound in mechanism.bounds())
     if max(len(low), len(high)) > 1:
         raise SpecificationError("mechanism.endowment: learned players need the same endowment; give one number")

@@ -25,7 +25,7 @@ ROUNDING = 1e-14  # printed derivatives below this share of the largest are the 
 def mechanism_lines() -> list[str]:
     """Each mechanism with its parameters."""
     known = kinds(AbstractMechanism)
-    return [f"{kind:<20} {', '.join(parameters_of(cls))}" for kind, cls in sorted(known.items())]
+    return [f"{kind:<23} {', '.join(parameters_of(cls))}" for kind, cls in sorted(known.items())]
 
 
 def solved(kind: str, settings: Sequence[str], as_json: bool) -> str:

@@ -81,8 +81,9 @@ class CurveMarket(AbstractMarket):
     def admissible(self, profile):
         return jnp.all(jnp.asarray(profile.slope) * self.curvature > 1e-6)
 
-    def interim_payoff(self, profile, player, types, report):
-        return residual_payoff(self, profile(types.values), player, types, report)
+    def facing(self, profile, player, types):
+        schedules = profile(types.values)
+        return lambda price: residual_payoff(self, schedules, player, types, price)
 
     def own_report(self, profile, player, types):
         del player

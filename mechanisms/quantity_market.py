@@ -72,10 +72,15 @@ class QuantityMarket(AbstractMarket):
     def admissible(self, profile):
         return jnp.all(jnp.asarray(profile.weight) > 0)
 
-    def interim_payoff(self, profile, player, types, report):
+    def facing(self, profile, player, types):
         mean = self._mean_quantities(profile, types.supply)
-        price = self._price(jnp.sum(mean) - mean[player] + report, types.supply)
-        return (types.values[player] - price) * report - 0.5 * self.curvature[player] * report**2
+        others = jnp.sum(mean) - mean[player]
+
+        def payoff(quantity):
+            price = self._price(others + quantity, types.supply)
+            return (types.values[player] - price) * quantity - 0.5 * self.curvature[player] * quantity**2
+
+        return payoff
 
     def own_report(self, profile, player, types):
         return self.reports(profile, types)[0][player]

@@ -104,10 +104,7 @@ def _regret(mechanism, profile, over, sampled):
 
 def _gain(mechanism, profile, player, types):
     """The ex-post or interim gain of the best deviation of one player in one situation, and the payoff's curvature."""
-
-    def payoff(report):
-        return mechanism.interim_payoff(profile, player, types, report)
-
+    payoff = mechanism.facing(profile, player, types)
     own = mechanism.own_report(profile, player, types)
     grid = mechanism.report_grid(profile, player, types)
     values = jax.vmap(payoff)(grid)

@@ -211,19 +211,23 @@ class AlternatingOffers(AbstractMechanism):
     def prepared(self, profile):
         return profile
 
-    def interim_payoff(self, profile, player, types, report):
+    def facing(self, profile, player, types):
         offers = profile(self.known(types))
         _, refused = self._course(offers)
         i, j = types.proposer, 1 - types.proposer
         refusal = self._worth(jax.tree.map(lambda leaf: leaf[types.round, i], refused))
         _, accepts = self._rounds(offers)
         least = accepts[types.round, j]
-        asking = jnp.where(self.size - report >= least - self._slack(), report, refusal[i])
         # The costliest offers to j lie at its own threshold: a lower one accepts them there, a higher one refuses.
         offer = jnp.clip(least, 0, self.size)
         worst = jnp.minimum(offer, refusal[j])
-        answering = jnp.where(report < offer, offer, jnp.where(report > offer, refusal[j], worst))
-        return jnp.where(player == i, asking, answering)
+
+        def payoff(report):
+            asking = jnp.where(self.size - report >= least - self._slack(), report, refusal[i])
+            answering = jnp.where(report < offer, offer, jnp.where(report > offer, refusal[j], worst))
+            return jnp.where(player == i, asking, answering)
+
+        return payoff
 
     def own_report(self, profile, player, types):
         asks, accepts = self._rounds(profile(self.known(types)))

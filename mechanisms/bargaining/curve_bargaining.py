@@ -204,8 +204,9 @@ class CurveBargaining(AbstractExchange):  # type: ignore[misc]  # `supply` has n
     def admissible(self, profile):
         return jnp.all(jnp.asarray(profile.slope) * self.curvature > _SMALLEST)
 
-    def interim_payoff(self, profile, player, types, report):
-        return residual_payoff(self, self._upheld(profile(types.values), types), player, types, report)
+    def facing(self, profile, player, types):
+        schedules = self._upheld(profile(types.values), types)
+        return lambda price: residual_payoff(self, schedules, player, types, price)
 
     def own_report(self, profile, player, types):
         del player

@@ -215,12 +215,16 @@ class DoubleAuction(AbstractMechanism):
         bids = self.bids_of(profile)
         return Faced(profile, bids, (self.opposition(BUYERS, bids), self.opposition(SELLERS, bids)))
 
-    def interim_payoff(self, profile, player, types, report):
+    def facing(self, profile, player, types):
         faced = self.prepared(profile)
-        moment = faced.bids.moment(report)
-        as_buyer = faced.by_side[BUYERS].payoff(self._value(player, types), moment)
-        as_seller = faced.by_side[SELLERS].payoff(self._cost(player, types), moment)
-        return jnp.where(player < self.buyers, as_buyer, as_seller)
+
+        def payoff(report):
+            moment = faced.bids.moment(report)
+            as_buyer = faced.by_side[BUYERS].payoff(self._value(player, types), moment)
+            as_seller = faced.by_side[SELLERS].payoff(self._cost(player, types), moment)
+            return jnp.where(player < self.buyers, as_buyer, as_seller)
+
+        return payoff
 
     def own_report(self, profile, player, types):
         reports = profile(self.known(types))

@@ -59,12 +59,16 @@ class ClarkePivot(AbstractCurveInstitution):
         taxes = self.cost(level) / n + pivots
         return PublicOutcome(jnp.broadcast_to(level, (n,)), taxes, level, found & jnp.all(found_all))
 
-    def deviation(self, curves, player, types, level):
+    def deviation(self, curves, player, types):
         n, others = types.shape[0], without(curves, player)
-        best, _ = crossing(others, (n - 1) / n, self.cost, self.top, near=level)
-        pivot = others.integral(level, best) - (n - 1) / n * (self.cost(best) - self.cost(level))
-        value = self.preferences.value(types, jnp.broadcast_to(level, types.shape[:1]))[player]
-        return self.endowments[player] + value - self.cost(level) / n - pivot
+        best, _ = crossing(others, (n - 1) / n, self.cost, self.top)
+
+        def payoff(level):
+            pivot = others.integral(level, best) - (n - 1) / n * (self.cost(best) - self.cost(level))
+            value = self.preferences.value(types, jnp.broadcast_to(level, types.shape[:1]))[player]
+            return self.endowments[player] + value - self.cost(level) / n - pivot
+
+        return payoff
 
     def residuals(self, own, others):
         del others

@@ -7,6 +7,7 @@ true curve lowered by a number, the *shade*: truth is a shade of zero.
 
 # Annotations are not postponed here: Equinox cannot read an AbstractVar from a string.
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -68,9 +69,9 @@ class AbstractCurveInstitution(AbstractPublicGood):
 
     @abstractmethod
     def deviation(
-        self, curves: AbstractCurve, player: Array | int, types: Float[Array, "N k"], level: Float[Array, ""]
-    ) -> Float[Array, ""]:
-        """The player's payoff when it brings about a `level` for itself, the others' `curves` given."""
+        self, curves: AbstractCurve, player: Array | int, types: Float[Array, "N k"]
+    ) -> Callable[[Float[Array, ""]], Float[Array, ""]]:
+        """The player's payoff as a function of the level that it brings about for itself, the others' `curves` given."""
 
     @property
     def continuous(self):
@@ -118,8 +119,8 @@ class AbstractCurveInstitution(AbstractPublicGood):
     def prepared(self, profile):
         return profile
 
-    def interim_payoff(self, profile, player, types, report):
-        return self.deviation(profile(types), player, types, report)
+    def facing(self, profile, player, types):
+        return self.deviation(profile(types), player, types)
 
     def own_report(self, profile, player, types):
         return self.provide(profile(types)).levels[player]

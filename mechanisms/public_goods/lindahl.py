@@ -84,10 +84,15 @@ class Lindahl(AbstractCurveInstitution):
         levels = jnp.broadcast_to(level, (self.preferences.count,))
         return PublicOutcome(levels, curves(levels) * level, level, found)
 
-    def deviation(self, curves, player, types, level):
-        price = self.cost.marginal(level) - without(curves, player)(level)
-        value = self.preferences.value(types, jnp.broadcast_to(level, types.shape[:1]))[player]
-        return self.endowments[player] + value - price * level
+    def deviation(self, curves, player, types):
+        others = without(curves, player)
+
+        def payoff(level):
+            price = self.cost.marginal(level) - others(level)
+            value = self.preferences.value(types, jnp.broadcast_to(level, types.shape[:1]))[player]
+            return self.endowments[player] + value - price * level
+
+        return payoff
 
     def residuals(self, own: ShadedCurves, others: ShadedCurves):
         if not self.preferences.certain:

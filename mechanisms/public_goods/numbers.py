@@ -182,8 +182,9 @@ class AbstractNumberInstitution(AbstractPublicGood):
         surplus = believed.weights @ jax.vmap(lambda m: self.budget_surplus(self.provide(m)))(believed.nodes)
         return payoffs, jnp.sum(payoffs) + surplus
 
-    def interim_payoff(self, profile, player, types, report):
-        return self.expected(*self.beliefs(profile), player, types, report)
+    def facing(self, profile, player, types):
+        nodes, weights = self.beliefs(profile)
+        return lambda message: self.expected(nodes, weights, player, types, message)
 
     def own_report(self, profile, player, types):
         return profile(types)[player]

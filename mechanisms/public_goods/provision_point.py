@@ -222,9 +222,10 @@ class ProvisionPoint(AbstractPublicGood):
     def prepared(self, profile):
         return profile
 
-    def interim_payoff(self, profile, player, types, report):
+    def facing(self, profile, player, types):
         self.require_certain()
-        return self.payoffs(types, self.outcome(profile(types).at[player].set(report)))[player]
+        given = profile(types)
+        return lambda report: self.payoffs(types, self.outcome(given.at[player].set(report)))[player]
 
     def own_report(self, profile, player, types):
         return profile(types)[player]

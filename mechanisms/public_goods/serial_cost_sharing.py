@@ -49,11 +49,15 @@ class SerialCostSharing(AbstractCurveInstitution):
         taxes = jax.vmap(lambda i: _share(self.cost, levels, i, levels[i]))(jnp.arange(levels.shape[0]))
         return PublicOutcome(levels, taxes, jnp.max(levels), found)
 
-    def deviation(self, curves, player, types, level):
+    def deviation(self, curves, player, types):
         demands, _ = self._demands(curves)
         others = self._departures(demands.at[player].set(jnp.inf))  # those who leave earlier leave as if it never did
-        value = self.preferences.value(types, jnp.broadcast_to(level, types.shape[:1]))[player]
-        return self.endowments[player] + value - _share(self.cost, others, player, level)
+
+        def payoff(level):
+            value = self.preferences.value(types, jnp.broadcast_to(level, types.shape[:1]))[player]
+            return self.endowments[player] + value - _share(self.cost, others, player, level)
+
+        return payoff
 
     def residuals(self, own, others):
         del others

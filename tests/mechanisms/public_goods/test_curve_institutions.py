@@ -96,13 +96,27 @@ def test_pivot_taxes_on_kernel_curves_are_areas_by_brute_force_and_run_no_defici
     heights = np.asarray(at_levels(curves, jnp.asarray(GRID)))
     areas = integrate.cumulative_simpson(heights, x=GRID, axis=0, initial=0)
     net = areas - oracle.spent(GRID, price, 0.5)[:, None] / N
-    built = np.argmax(net.sum(1))
+    built, others = np.argmax(net.sum(1)), net.sum(1)[:, None] - net
     assert float(outcome.built) == pytest.approx(GRID[built], abs=GRID[1])
-    others = net.sum(1)[:, None] - net
     # The level is off by one step at most, and the others' net value falls by less than 20 a unit.
-    pivots = others.max(0) - others[built]
-    taxes = oracle.spent(GRID[built], price, 0.5) / N + pivots
+    taxes = oracle.spent(GRID[built], price, 0.5) / N + others.max(0) - others[built]
     np.testing.assert_allclose(outcome.taxes, taxes, atol=20 * GRID[1])
+
+
+@many
+@given(numbers(4.0, 12.0), st.lists(numbers(0.02, 3.0, 12), min_size=N, max_size=N), st.floats(0.5, 12.0))
+def test_the_level_is_found_wherever_falling_tables_cross_marginal_cost(tops, drops, price):
+    tables = tops[:, None] - np.concatenate([np.zeros((N, 1)), np.cumsum(drops, axis=1)], axis=1)
+    curves = dcg.PiecewiseLinearCurve(LEVELS, tables)
+    outcome, _ = provided(game(Lindahl, cost=(price, 0.5)), curves)
+    excess = tables.sum(0) - price - 0.5 * LEVELS
+    assert bool(outcome.found)
+    if excess[-1] < 0:  # else it lies beyond the outer knots
+        level = np.interp(0.0, -excess, LEVELS)
+        assert float(outcome.built) == pytest.approx(level, abs=CLOSED)
+        np.testing.assert_allclose(
+            outcome.taxes, level * np.array([np.interp(level, LEVELS, t) for t in tables]), atol=1e-9
+        )
 
 
 @many
@@ -180,8 +194,7 @@ def reply(own, slope, others_slope, heights, cost):
         return -np.mean(oracle.value(level, own, slope) - (height - held * level) * level)
 
     options = {"xatol": 1e-9, "fatol": 1e-15, "maxiter": 4000}
-    start = [own, slope + others_slope]
-    return optimize.minimize(loss, start, method="Nelder-Mead", options=options).x
+    return optimize.minimize(loss, [own, slope + others_slope], method="Nelder-Mead", options=options).x
 
 
 def test_free_slopes_run_away_under_uncertain_intercepts():
