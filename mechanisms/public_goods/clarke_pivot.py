@@ -59,6 +59,10 @@ class ClarkePivot(AbstractCurveInstitution):
         taxes = self.cost(level) / n + pivots
         return PublicOutcome(jnp.broadcast_to(level, (n,)), taxes, level, found & jnp.all(found_all))
 
+    def consumed(self, curves):
+        level, _ = crossing(curves.total(), 1.0, self.cost, self.top)
+        return jnp.broadcast_to(level, (self.preferences.count,))
+
     def deviation(self, curves, player, types):
         n, others = types.shape[0], without(curves, player)
         best, _ = crossing(others, (n - 1) / n, self.cost, self.top)

@@ -68,6 +68,10 @@ class AbstractCurveInstitution(AbstractPublicGood):
         """The outcome of the reported curves."""
 
     @abstractmethod
+    def consumed(self, curves: AbstractCurve) -> Float[Array, " N"]:
+        """The levels of `provide`, without the taxes."""
+
+    @abstractmethod
     def deviation(
         self, curves: AbstractCurve, player: Array | int, types: Float[Array, "N k"]
     ) -> Callable[[Float[Array, ""]], Float[Array, ""]]:
@@ -123,7 +127,7 @@ class AbstractCurveInstitution(AbstractPublicGood):
         return self.deviation(profile(types), player, types)
 
     def own_report(self, profile, player, types):
-        return self.provide(profile(types)).levels[player]
+        return self.consumed(profile(types))[player]
 
     def report_grid(self, profile, player, types):
         own = self.own_report(profile, player, types)

@@ -84,6 +84,10 @@ class Lindahl(AbstractCurveInstitution):
         levels = jnp.broadcast_to(level, (self.preferences.count,))
         return PublicOutcome(levels, curves(levels) * level, level, found)
 
+    def consumed(self, curves):
+        level, _ = crossing(curves.total(), 1.0, self.cost, self.top)
+        return jnp.broadcast_to(level, (self.preferences.count,))
+
     def deviation(self, curves, player, types):
         others = without(curves, player)
 

@@ -175,12 +175,20 @@ def crossing(
         found = jnp.isfinite(level) | jnp.isfinite(most)
     else:
         start = jax.lax.stop_gradient(_first_guess(total) if near is None else near)
-        level, found = clear(excess, start, zero, jnp.where(jnp.isfinite(most), most, jnp.inf))
-        above = jnp.isfinite(most) & (excess(jnp.where(jnp.isfinite(most), most, 0.0)) >= 0)
-        level = jnp.where(above, most, level)
-        found = found | above | (excess(zero) <= 0)
+        level, found = _searched(total, share, cost, most, start)
     level = jnp.where(excess(zero) > 0, level, 0.0)
     return jnp.where(level < most, level, most), found
+
+
+@eqx.filter_jit  # traced once for all the places that ask for a level
+def _searched(total, share, cost, most, start) -> tuple[Float[Array, ""], Array]:
+    def excess(level):
+        return total(level) - share * cost.marginal(level)
+
+    zero, top = jnp.zeros_like(start), jnp.where(jnp.isfinite(most), most, 0.0)
+    level, found = clear(excess, start, zero, jnp.where(jnp.isfinite(most), most, jnp.inf))
+    above = jnp.isfinite(most) & (excess(top) >= 0)
+    return jnp.where(above, most, level), found | above | (excess(zero) <= 0)
 
 
 def _first_guess(total) -> Array:

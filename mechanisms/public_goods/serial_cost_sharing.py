@@ -49,6 +49,10 @@ class SerialCostSharing(AbstractCurveInstitution):
         taxes = jax.vmap(lambda i: _share(self.cost, levels, i, levels[i]))(jnp.arange(levels.shape[0]))
         return PublicOutcome(levels, taxes, jnp.max(levels), found)
 
+    def consumed(self, curves):
+        demands, _ = self._demands(curves)
+        return self._departures(demands)
+
     def deviation(self, curves, player, types):
         demands, _ = self._demands(curves)
         others = self._departures(demands.at[player].set(jnp.inf))  # those who leave earlier leave as if it never did

@@ -229,7 +229,7 @@ def test_known_types_let_any_slopes_be_held(cost, highest):
         assert float(outcome.built) == pytest.approx(level, abs=CLOSED)
         deviations = jnp.linspace(0.0, 2 * best, 201)
         for i in range(N):
-            gains = jax.vmap(lambda y, i=i, c=curves: institution.deviation(c, i, types, y))(deviations)
+            gains = jax.vmap(institution.facing(lambda _, c=curves: c, i, types))(deviations)
             assert float(gains.max()) <= float(institution.payoffs(types, outcome)[i]) + CLOSED
         shares.append(level / best)
     assert np.all(np.diff(shares) < 0) and shares[-1] < 0.1

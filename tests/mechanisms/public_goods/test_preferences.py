@@ -62,7 +62,8 @@ def truth_and_deviations(game, levels):
     types = game.preferences.at(jnp.zeros(()))
     curves = game.preferences.curves(types)
     outcome = game.provide(curves)
-    payoff = jax.vmap(lambda i: jax.vmap(lambda y: game.deviation(curves, i, types, y))(levels))
+    truth = game.initial_profile()
+    payoff = jax.vmap(lambda i: jax.vmap(lambda y: game.interim_payoff(truth, i, types, y))(levels))
     return outcome, game.budget_surplus(outcome), game.payoffs(types, outcome), payoff(jnp.arange(3))
 
 
