@@ -129,7 +129,7 @@ def _played(game: AbstractPublicGood, agents: Any, types: Array, words: int) -> 
             said = vocabulary[jnp.argmin(jnp.abs(said[..., None] - vocabulary), axis=-1)]
 
         def one(numbers, types):
-            outcome = game.provide(population.assemble(numbers))
+            outcome = game.outcome(population.assemble(numbers))
             kept = jnp.sum(game.status_quo(types))
             welfare, best = game.welfare(types, outcome), game.first_best(types)
             return welfare - kept, game.budget_surplus(outcome), best - kept

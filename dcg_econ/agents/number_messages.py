@@ -34,7 +34,7 @@ class AbstractNumberMessages(AbstractStrategy):
     def collocation(self) -> np.ndarray:
         """The m points at which first-order conditions are imposed, in standard deviations of the first private number."""
 
-    def cut(self, latent: Float[Array, " N"]) -> Float[Array, " N"]:
+    def cut(self, latent: Array) -> Array:
         """The numbers that are said."""
         low, high = self.bounds.value
         return jnp.where(latent < low, low, jnp.where(latent > high, high, latent))
@@ -71,7 +71,7 @@ def unbounded() -> Frozen:
 class FixedMessages(AbstractNumberMessages):
     """The same number whatever the type: what complete information comes to. `latent`: before it is cut at the bounds."""
 
-    latent: Array = eqx.field(converter=as_number)
+    latent: Array = eqx.field(converter=as_number)  # type: ignore[misc]  # it comes before `bounds`
     bounds: Frozen = eqx.field(default_factory=unbounded)
 
     def uncut(self, types):
@@ -92,8 +92,8 @@ class FixedMessages(AbstractNumberMessages):
 class AffineMessages(AbstractNumberMessages):
     """intercept + weight * type, the first of the private numbers."""
 
-    intercept: Array = eqx.field(converter=as_number)
-    weight: Array = eqx.field(converter=as_number)
+    intercept: Array = eqx.field(converter=as_number)  # type: ignore[misc]  # it comes before `bounds`
+    weight: Array = eqx.field(converter=as_number)  # type: ignore[misc]
     bounds: Frozen = eqx.field(default_factory=unbounded)
 
     def uncut(self, types):

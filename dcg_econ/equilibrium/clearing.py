@@ -52,6 +52,7 @@ def clear(
         return sol.value, (sol.result == optx.RESULTS.successful) & jnp.isfinite(sol.value)
 
     first, found = jax.lax.stop_gradient(newton(guess))
+    found = found & (~bounded | (first >= a) & (first <= b))
     bracket = bounded & (at_a > 0) & (at_b < 0)
     middle = _bisect(excess, a, b, ~found & bracket)
     price, settled = newton(jnp.where(found, first, middle))

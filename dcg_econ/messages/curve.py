@@ -87,7 +87,7 @@ class PiecewiseLinearCurve(AbstractCurve):
 
     def _segment(self, price):
         i = jnp.clip(jnp.searchsorted(self.knots, price, side="right") - 1, 0, self.knots.shape[0] - 2)
-        left, right = jnp.take(self.values, i, axis=-1), jnp.take(self.values, i + 1, axis=-1)
+        left, right = _entries(self.values, i), _entries(self.values, i + 1)
         return i, left, (right - left) / (self.knots[i + 1] - self.knots[i])
 
     def __call__(self, price):
@@ -106,13 +106,20 @@ class PiecewiseLinearCurve(AbstractCurve):
         whole = jnp.concatenate([jnp.zeros_like(whole[..., :1]), whole], axis=-1)
         i, left, slope = self._segment(price)
         step = price - self.knots[i]
-        return jnp.take(whole, i, axis=-1) + left * step + 0.5 * slope * step**2
+        return _entries(whole, i) + left * step + 0.5 * slope * step**2
 
     def inverse(self, quantity):
         return _invert(self, quantity, self.knots[0], self.knots[-1])
 
     def total(self):
         return PiecewiseLinearCurve(self.knots, jnp.sum(self.values, axis=0))
+
+
+def _entries(table: Array, i: Array) -> Array:
+    """Entries i of the last axis, one for each curve of the batch, against which i broadcasts."""
+    shape = jnp.broadcast_shapes(table.shape[:-1], jnp.shape(i))
+    table = jnp.broadcast_to(table, (*shape, table.shape[-1]))
+    return jnp.take_along_axis(table, jnp.broadcast_to(i, shape)[..., None], axis=-1)[..., 0]
 
 
 def kernel_basis(knots: ArrayLike, kernel: AbstractKernel, ridge: ArrayLike = 1e-6) -> AbstractBasis:

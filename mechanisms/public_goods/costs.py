@@ -25,8 +25,8 @@ class AbstractCost(eqx.Module):
         """C'(Y), money per unit of the good."""
 
     @abstractmethod
-    def bought(self, money: Array) -> Array:
-        """The level that so much money pays for, the inverse of C."""
+    def bought(self, money: Array, beside: Array | float = 0.0) -> Array:
+        """The level that so much money pays for, the inverse of C; `beside`: money that each unit takes besides."""
 
 
 class QuadraticCost(AbstractCost):
@@ -47,8 +47,9 @@ class QuadraticCost(AbstractCost):
     def marginal(self, level):
         return self.price + self.slope * level
 
-    def bought(self, money):
-        return 2 * money / (self.price + jnp.sqrt(jnp.maximum(self.price**2 + 2 * self.slope * money, 0.0)))
+    def bought(self, money, beside=0.0):
+        price = self.price + beside
+        return 2 * money / (price + jnp.sqrt(jnp.maximum(price**2 + 2 * self.slope * money, 0.0)))
 
 
 def cost(value: Any) -> AbstractCost:

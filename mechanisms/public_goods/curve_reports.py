@@ -84,6 +84,13 @@ class AbstractCurveInstitution(AbstractPublicGood):
     def most(self):
         return self.top
 
+    def bounds(self):
+        none = jnp.full(self.preferences.count, jnp.inf)
+        return -none, none
+
+    def said(self, numbers, types):
+        return ShadedCurves(numbers, Frozen(self.preferences))(types)
+
     def handed_in(self, actions, types):
         del types
         return actions
@@ -99,7 +106,7 @@ class AbstractCurveInstitution(AbstractPublicGood):
         return self.preferences.joint_nodes()
 
     def expectations(self, profile):
-        types, weights = self.preferences.joint_nodes()
+        types, weights = self.type_nodes()
 
         def at_node(node):
             outcome = self.provide(profile(node))

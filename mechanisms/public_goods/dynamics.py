@@ -23,10 +23,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from dcg_econ._errors import InputError, is_concrete, require_positive
-from dcg_econ.agents.learned import Frozen
 from dcg_econ.agents.number_messages import FixedMessages
-from dcg_econ.mechanisms.public_goods.curve_reports import AbstractCurveInstitution, ShadedCurves
-from dcg_econ.mechanisms.public_goods.numbers import AbstractNumberInstitution
 from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood, PublicOutcome
 from dcg_econ.priors import number
 
@@ -42,20 +39,11 @@ class NumberGame(eqx.Module):
 
     def outcome(self, x: Float[Array, " N"]) -> PublicOutcome:
         """The outcome of the numbers."""
-        if isinstance(self.mechanism, AbstractCurveInstitution):
-            return self.mechanism.provide(ShadedCurves(x, Frozen(self.mechanism.preferences))(self.types))
-        return self.mechanism.provide(x)
+        return self.mechanism.outcome(self.mechanism.said(x, self.types))
 
     def payoffs(self, x: Float[Array, " N"]) -> Float[Array, " N"]:
         """The players' payoffs."""
         return self.mechanism.payoffs(self.types, self.outcome(x))
-
-    def bounds(self) -> tuple[Array, Array]:
-        """The lowest and the highest number of each player."""
-        if isinstance(self.mechanism, AbstractNumberInstitution):
-            return self.mechanism.bounds()
-        none = jnp.full(self.types.shape[0], jnp.inf)
-        return -none, none
 
     def alone(self, x: Float[Array, " N"], player: Array, message: Array) -> Float[Array, ""]:
         """The payoff of one player who says `message` while the others stay at `x`."""
@@ -72,10 +60,10 @@ class NumberGame(eqx.Module):
 
     def _reply(self, x, player):
         if not self.mechanism.continuous:
-            grid = self.mechanism.report_grid(FixedMessages(x), player, self.types)
+            grid = self.mechanism.report_grid(FixedMessages(latent=x), player, self.types)
             return grid[jnp.argmax(jax.vmap(lambda m: self.alone(x, player, m))(grid))]
         slope = jax.grad(self.alone, argnums=2)
-        low, high = (bound[player] for bound in self.bounds())
+        low, high = (bound[player] for bound in self.mechanism.bounds())
 
         def step(m, _):
             at, bend = slope(x, player, m), jax.grad(slope, argnums=2)(x, player, m)
@@ -130,7 +118,7 @@ class GradientPlay(AbstractRule):
 
     def move(self, game, x, key):
         del key
-        low, high = game.bounds()
+        low, high = game.mechanism.bounds()
         return jnp.clip(x + self.step * game.gradient(x), low, high)
 
 
@@ -227,8 +215,10 @@ def _dynamics(mechanism, rule, start, types, rounds, key):
         outcome = game.outcome(x)
         payoffs = mechanism.payoffs(types, outcome)
         gains = payoffs - mechanism.status_quo(types)
-        seen = (x, payoffs, gains, outcome.built, mechanism.budget_surplus(outcome), mechanism.welfare(types, outcome))
-        return rule.move(game, x, key), seen
+        surplus, welfare = mechanism.budget_surplus(outcome), mechanism.welfare(types, outcome)
+        return rule.move(game, x, key), (x, payoffs, gains, outcome.built, surplus, welfare)
 
     _, seen = jax.lax.scan(play, start, jax.random.split(key, rounds + 1))
-    return Path(*seen, mechanism.first_best(types), mechanism.players)
+    messages, payoffs, gains, built, surplus, welfare = seen
+    first_best = mechanism.first_best(types)
+    return Path(messages, payoffs, gains, built, surplus, welfare, first_best, mechanism.players)

@@ -18,10 +18,13 @@ from dcg_econ.mechanisms.public_goods.numbers import AbstractNumberInstitution
 from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences
 
 
-class InterceptReports(AbstractNumberInstitution):  # type: ignore[misc]  # what it is made of has no place among the fields
+class InterceptReports(AbstractNumberInstitution):
     """`institution` with numbers for messages: the height of a curve whose shape is known."""
 
     institution: AbstractCurveInstitution
+
+    def __init__(self, institution: AbstractCurveInstitution):
+        self.institution = institution
 
     @property  # type: ignore[misc]
     def preferences(self) -> AbstractPreferences:  # type: ignore[override]

@@ -15,10 +15,13 @@ Y (n C'' + (n-1) B), B = sum B_i, and with C' = c0 + c1 Y
 
     Y = (sum a_i - c0) / (n B + (n+1) c1)                                                                (3)
 
-against (sum a_i - c0) / (B + c1) in first best: everybody rides free. Where slopes are free too there is no equilibrium: with
-types known any slopes can be held and every level from zero to first best is reached by some; with uncertain intercepts a
-falling report costs its player a price that rises with the others' willingness, and the slope of the best reply solves a
-condition whose fixed point is a minimum (second order positive), so that best replies run away.
+against (sum a_i - c0) / (B + c1) in first best: everybody rides free. With types known any slopes beta_i can be held, and
+the level is then (sum a_i - c0) / (B + (n+1) c1 + (n-1) sum beta_i): flatter reports ride less free. With uncertain heights
+slopes are chosen too. Facing others whose slopes sum to S and whose heights sum to A, player i has the best level
+(a_i + A - c0) / (B_i + 2 (S + c1)) for each A, which the report a_i - (B_i + c1 + S) Y brings about: its true height, and its
+slope overstated by c1 + S. Slopes then answer slopes by beta_i = B_i + c1 + sum_{j != i} beta_j, grow without bound for n >= 2,
+and the level falls to zero. For n > 2 the formal fixed point, beta = -(B_i + c1)/(n - 2) among equals, is a minimum of payoff
+(second derivative (n B_i + 2 c1)/(n - 2) > 0): there is no equilibrium in affine curves.
 
 Source: Lindahl (1919), Samuelson (1954); (2) is the public good's mirror of Klemperer and Meyer (1989).
 """
@@ -57,9 +60,9 @@ class Allocation(NamedTuple):
 
 def lindahl_allocation(mechanism: AbstractPublicGood, types: Float[Array, "N k"]) -> Allocation:
     """(1) at true preferences, for the preferences and the cost of any institution with quasi-linear players."""
-    require_quasi_linear(mechanism)
+    preferences = require_quasi_linear(mechanism)
     level = mechanism.efficient_level(types)
-    prices = mechanism.preferences.curves(types)(jnp.broadcast_to(level, types.shape[:1]))
+    prices = preferences.curves(types)(jnp.broadcast_to(level, types.shape[:1]))
     taxes = prices * level
     return Allocation(level, prices, taxes, jnp.sum(taxes) - mechanism.cost(level))
 
@@ -121,7 +124,7 @@ class Lindahl(AbstractCurveInstitution):
 
     def no_equilibrium(self):
         return (
-            "no equilibrium was found: with free slopes there is none; with slopes held true start nearer, "
+            "no equilibrium was found: with private types there is none in free slopes; with slopes held true start nearer, "
             "`strategies=ShadedCurves(...)`, or report one number, InterceptReports(Lindahl(...))"
         )
 

@@ -27,7 +27,7 @@ from dcg_econ.agents.learned import Frozen
 from dcg_econ.agents.number_messages import AbstractNumberMessages, AffineMessages, FixedMessages
 from dcg_econ.mechanisms.public_goods.preferences import QuadraticPreferences
 from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood, PublicOutcome
-from dcg_econ.priors import AbstractBoundedPrior, AbstractPrior
+from dcg_econ.priors import AbstractBoundedPrior
 
 GRID = 65  # reports at which a best deviation is looked for before the search is refined
 _PIECE_NODES = 24  # a stretch of types over which a cut message is integrated
@@ -52,10 +52,6 @@ class AbstractNumberInstitution(AbstractPublicGood):
         """The outcome of the messages, whether or not they are within bounds."""
 
     @abstractmethod
-    def bounds(self) -> tuple[Float[Array, " N"], Float[Array, " N"]]:
-        """The lowest and the highest number that each player may say, infinite where there is no bound."""
-
-    @abstractmethod
     def start(self) -> Float[Array, " N"]:
         """Messages at mean types from which (1) is solved."""
 
@@ -66,6 +62,10 @@ class AbstractNumberInstitution(AbstractPublicGood):
     def handed_in(self, actions, types):
         del types
         return actions
+
+    def said(self, numbers, types):
+        del types
+        return numbers
 
     def outcome(self, reports):
         low, high = self.bounds()
@@ -224,7 +224,7 @@ def _start(game: AbstractNumberInstitution) -> AbstractNumberMessages:
     return AffineMessages(latent - weight * types[:, 0], weight, Frozen((low, high)))
 
 
-def _pieces(first: AbstractPrior, profile: AffineMessages, preferences) -> tuple[Array, Array]:
+def _pieces(first: AbstractBoundedPrior, profile: AffineMessages, preferences) -> tuple[Array, Array]:
     """Types (q, N, k) and weights (q, N): Gauss-Legendre between the types at which a player's message meets a bound."""
     n = preferences.count
     low, high = (jnp.broadcast_to(end, (n,)) for end in first.support())

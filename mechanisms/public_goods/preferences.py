@@ -59,11 +59,16 @@ class AbstractPreferences(eqx.Module):
         infinity where it is willing to pay more, else infinite."""
 
     @property
+    @abstractmethod
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of what is given, by name: (N,), or () for what is the same for all."""
+
+    @property
     def count(self) -> int:
         """N."""
         if self.players is not None:
             return self.players
-        shape = np.broadcast_shapes(*(jnp.shape(p.mean()) for p in self.private.values()))
+        shape = np.broadcast_shapes(*self.shapes.values())
         return shape[0] if shape else 1
 
     @property
@@ -113,6 +118,10 @@ class AbstractPreferences(eqx.Module):
         if self.one_number:
             axes = np.sqrt(n) * np.eye(n)
             return jax.vmap(self.at)(jnp.asarray(np.concatenate([axes, -axes]))), jnp.full(2 * n, 1 / (2 * n))
+        return self.draws()
+
+    def draws(self) -> tuple[Float[Array, "q N k"], Float[Array, " q"]]:
+        """2048 draws of all types with even weights, the same on every call."""
         return jax.vmap(self.sample)(jax.random.split(jax.random.key(0), _DRAWS)), jnp.full(_DRAWS, 1 / _DRAWS)
 
 
@@ -144,7 +153,9 @@ class QuadraticPreferences(AbstractQuasiLinear):
     `players` is needed where both are given as one for all. Errors: b below zero (not concave), unequal lengths.
     """
 
-    intercept: AbstractPrior = eqx.field(converter=lambda v: each("preferences.intercept")(v))
+    intercept: AbstractPrior = eqx.field(  # type: ignore[misc]  # it comes before `players`
+        converter=lambda v: each("preferences.intercept")(v)
+    )
     curvature: AbstractPrior = eqx.field(converter=lambda v: each("preferences.curvature")(v), default=1.0)
     players: int | None = eqx.field(static=True, default=None)
 
@@ -160,6 +171,10 @@ class QuadraticPreferences(AbstractQuasiLinear):
     @property
     def private(self):
         return {"intercept": self.intercept, "curvature": self.curvature}
+
+    @property
+    def shapes(self):
+        return _shapes(self)
 
     def concave(self):
         return least(self.curvature) >= 0
@@ -185,6 +200,10 @@ class LinearPreferences(AbstractQuasiLinear):
     def private(self):
         return {"mpcr": self.mpcr}
 
+    @property
+    def shapes(self):
+        return _shapes(self)
+
     def concave(self):
         return jnp.asarray(True)
 
@@ -201,7 +220,7 @@ class CurvePreferences(AbstractQuasiLinear):
     Errors: a curve that rises between its outer knots (not concave).
     """
 
-    curve: AbstractCurve
+    curve: AbstractCurve  # type: ignore[misc]  # it comes before `players`
     shift: AbstractPrior = eqx.field(converter=lambda v: each("preferences.shift")(v), default=0.0)
     players: int | None = eqx.field(static=True, default=None)
 
@@ -216,18 +235,19 @@ class CurvePreferences(AbstractQuasiLinear):
                 f"it rises at level {where:.4g}: preferences are not concave",
                 "give willingness to pay that falls with the level (dcg.monotone projects a kernel curve)",
             )
-        batch = jnp.shape(self.curve(knots[0]))
-        if batch not in ((), (self.count,)):
-            raise InputError("preferences.curve", f"a batch of shape {batch}", f"give one curve, or {self.count}")
 
     @property
     def alike(self) -> bool:
         """Whether one curve serves all players."""
-        return jnp.ndim(self.curve(span(self.curve)[0])) == 0
+        return self.shapes["curve"] == ()
 
     @property
     def private(self):
         return {"shift": self.shift}
+
+    @property
+    def shapes(self):
+        return _shapes(self) | {"curve": jnp.shape(self.curve(span(self.curve)[0]))}
 
     def concave(self):
         knots = span(self.curve)
@@ -256,6 +276,10 @@ class CobbDouglas(AbstractPreferences):
     @property
     def private(self):
         return {"share": self.share}
+
+    @property
+    def shapes(self):
+        return _shapes(self)
 
     def concave(self):
         return (least(self.share) > 0) & (-least_of(self.share, -1) < 1)
@@ -291,16 +315,17 @@ def least(numbers: AbstractPrior) -> Array:
 
 def least_of(numbers: AbstractPrior, sign: int) -> Array:
     """The lowest of sign * value."""
-    bounded = isinstance(numbers, AbstractBoundedPrior)
-    ends = numbers.support() if bounded else (numbers.quadrature()[0],)
+    ends = numbers.support() if isinstance(numbers, AbstractBoundedPrior) else (numbers.quadrature()[0],)
     return jnp.min(jnp.stack([jnp.min(sign * jnp.asarray(end)) for end in ends]))
+
+
+def _shapes(preferences: AbstractPreferences) -> dict[str, tuple[int, ...]]:
+    return {name: jnp.shape(p.mean()) for name, p in preferences.private.items()}
 
 
 def check_count(preferences: AbstractPreferences) -> None:
     """Raises `InputError` where the numbers do not tell, or contradict, how many players there are."""
-    shapes = {name: jnp.shape(p.mean()) for name, p in preferences.private.items()}
-    if isinstance(preferences, CurvePreferences):
-        shapes["curve"] = jnp.shape(preferences.curve(span(preferences.curve)[0]))
+    shapes = preferences.shapes
     sizes = {shape for shape in shapes.values() if shape}
     if preferences.players is not None:
         sizes.add((preferences.players,))

@@ -19,7 +19,7 @@ Sources: Samuelson (1954); Laffont (1988), chapter 2.
 
 # Annotations are not postponed here: Equinox cannot read an AbstractVar from a string.
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -30,9 +30,11 @@ from dcg_econ._errors import ClearingError, InputError, is_concrete, require_pos
 from dcg_econ.equilibrium.clearing import clear
 from dcg_econ.mechanism import AbstractMechanism
 from dcg_econ.mechanisms.public_goods.costs import AbstractCost, QuadraticCost
-from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences, AbstractQuasiLinear, CobbDouglas
+from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences, AbstractQuasiLinear
 from dcg_econ.mechanisms.public_goods.shifted import one_of, span
 from dcg_econ.messages.curve import AbstractCurve, AffineCurve
+
+_DOUBLINGS = 20  # of the last knot, in search of a level at which the sum is below marginal cost
 
 
 class PublicOutcome(NamedTuple):
@@ -55,6 +57,14 @@ class AbstractPublicGood(AbstractMechanism):
     @abstractmethod
     def excludable(self) -> bool:
         """Whether a player can consume less than is built."""
+
+    @abstractmethod
+    def bounds(self) -> tuple[Float[Array, " N"], Float[Array, " N"]]:
+        """The lowest and the highest number that each player may say, infinite where there is no bound."""
+
+    @abstractmethod
+    def said(self, numbers: Float[Array, " N"], types: Float[Array, "N k"]) -> Any:
+        """The reports that one number a player stands for: the numbers, or true curves lowered by them."""
 
     @abstractmethod
     def most(self) -> Float[Array, ""]:
@@ -99,20 +109,34 @@ class AbstractPublicGood(AbstractMechanism):
         return jnp.sum(self.payoffs(types, outcome)) + self.budget_surplus(outcome)
 
     def first_best(self, types):
+        if not isinstance(self.preferences, AbstractQuasiLinear):
+            log_m, level = _utilitarian(types, self)
+            money = level * _kept_per_level(types, log_m)
+            return jnp.sum(self.preferences.utility(types, _all(level, types), money))
         level = self.efficient_level(types)
-        if isinstance(self.preferences, CobbDouglas):
-            return jnp.sum(self.preferences.utility(types, _all(level, types), _shared_out(types, level, self)))
         shares = _all(self.cost(level) / types.shape[0], types)
         return jnp.sum(self.preferences.utility(types, self._consumed(types, level), self.endowments - shares))
 
     def expected_first_best(self):
-        types, weights = self.preferences.joint_nodes()
+        types, weights = self.type_nodes()
         return weights @ jax.vmap(self.first_best)(types)
+
+    def type_nodes(self) -> tuple[Float[Array, "q N k"], Float[Array, " q"]]:
+        """Nodes and weights over all types: those of the preferences where the efficient level is inside its bounds for all
+        of 2048 fixed draws, so that quadratics stay quadratic, else these draws."""
+        types, weights = self.preferences.joint_nodes()
+        if self.preferences.certain or not self.preferences.one_number:
+            return types, weights
+        draws, even = self.preferences.draws()
+        levels = jax.lax.stop_gradient(jax.vmap(self.efficient_level)(draws))
+        smooth = jnp.all((levels > 0) & (levels < self.most())) & (not self.excludable)
+        shares = jnp.where(smooth, weights, 0.0), jnp.where(smooth, 0.0, even)
+        return jnp.concatenate([types, draws]), jnp.concatenate(shares)
 
     def efficient_level(self, types: Float[Array, "N k"]) -> Float[Array, ""]:
         """The level of first best: (2), or (3), between zero and `most`."""
-        if isinstance(self.preferences, CobbDouglas):
-            return _utilitarian_level(types, self)
+        if not isinstance(self.preferences, AbstractQuasiLinear):
+            return _utilitarian(types, self)[1]
         curves = self.preferences.curves(types)
         total = curves.total() if not self.excludable else lambda y: jnp.sum(jnp.maximum(curves(y), 0.0))
         level, found = crossing(total, 1.0, self.cost, self.most())
@@ -122,7 +146,7 @@ class AbstractPublicGood(AbstractMechanism):
 
     def _consumed(self, types: Float[Array, "N k"], level: Float[Array, ""]) -> Float[Array, " N"]:
         """Of a level that is built, what each player should consume: all of it, or as much as it likes."""
-        if not self.excludable:
+        if not self.excludable or not isinstance(self.preferences, AbstractQuasiLinear):
             return _all(level, types)
         curves, none = self.preferences.curves(types), QuadraticCost(1.0)
         sated = jax.vmap(lambda i: crossing(one_of(curves, i), 0.0, none, self.most())[0])(jnp.arange(types.shape[0]))
@@ -135,24 +159,24 @@ NEVER_CROSS = (
 )
 
 
-def require_quasi_linear(mechanism: AbstractPublicGood) -> None:
-    """Raises `InputError` where payments would change willingness to pay, or where no level is large enough."""
-    kind = type(mechanism).__name__
-    if not isinstance(mechanism.preferences, AbstractQuasiLinear):
+def require_quasi_linear(mechanism: AbstractPublicGood) -> AbstractQuasiLinear:
+    """The preferences; raises `InputError` where payments would change willingness to pay, or no level is large enough."""
+    kind, preferences, cost = type(mechanism).__name__, mechanism.preferences, mechanism.cost
+    if not isinstance(preferences, AbstractQuasiLinear):
         raise InputError(
             "preferences",
             f"{type(mechanism.preferences).__name__} has income effects, and {kind} is for quasi-linear players",
             "give QuadraticPreferences or CurvePreferences, or take VoluntaryContribution",
         )
-    linear = isinstance(mechanism.cost, QuadraticCost) and is_concrete(mechanism.cost)
-    if linear and float(mechanism.cost.slope) == 0:
-        slopes = mechanism.preferences.curves(mechanism.preferences.at(jnp.zeros(()))).slope(jnp.zeros(()))
+    if isinstance(cost, QuadraticCost) and is_concrete(cost.slope) and float(cost.slope) == 0:
+        slopes = preferences.curves(preferences.at(jnp.zeros(()))).slope(jnp.zeros(()))
         if is_concrete(slopes) and bool(jnp.all(slopes == 0)):
             raise InputError(
                 "preferences",
                 "willingness to pay and marginal cost are both constant, so that no level is the best",
                 "give `cost` a slope, or preferences that fall with the level",
             )
+    return preferences
 
 
 def crossing(
@@ -174,26 +198,28 @@ def crossing(
         level = jnp.where(falls, excess(zero) / jnp.where(falls, slope, 1.0), jnp.where(excess(zero) > 0, jnp.inf, 0.0))
         found = jnp.isfinite(level) | jnp.isfinite(most)
     else:
-        start = jax.lax.stop_gradient(_first_guess(total) if near is None else near)
-        level, found = _searched(total, share, cost, most, start)
+        reach = jnp.max(span(total)) if isinstance(total, AbstractCurve) else jnp.ones((), jnp.result_type(float))
+        start = 0.5 * reach if near is None else near
+        level, found = _searched(total, share, cost, most, *jax.lax.stop_gradient((start, reach)))
     level = jnp.where(excess(zero) > 0, level, 0.0)
     return jnp.where(level < most, level, most), found
 
 
 @eqx.filter_jit  # traced once for all the places that ask for a level
-def _searched(total, share, cost, most, start) -> tuple[Float[Array, ""], Array]:
+def _searched(total, share, cost, most, start, reach) -> tuple[Float[Array, ""], Array]:
     def excess(level):
         return total(level) - share * cost.marginal(level)
 
-    zero, top = jnp.zeros_like(start), jnp.where(jnp.isfinite(most), most, 0.0)
-    level, found = clear(excess, start, zero, jnp.where(jnp.isfinite(most), most, jnp.inf))
-    above = jnp.isfinite(most) & (excess(top) >= 0)
-    return jnp.where(above, most, level), found | above | (excess(zero) <= 0)
+    def more(state):
+        doublings, high = state
+        return (doublings < _DOUBLINGS) & (jax.lax.stop_gradient(excess(high)) > 0) & (high < most)
 
-
-def _first_guess(total) -> Array:
-    """The middle of a curve's knots, or one unit for what has none."""
-    return jnp.mean(span(total)) if isinstance(total, AbstractCurve) else jnp.ones((), jnp.result_type(float))
+    # The last knot, or so many times that a falling sum is below marginal cost there.
+    _, high = jax.lax.while_loop(more, lambda state: (state[0] + 1, 2 * state[1]), (jnp.asarray(0), reach))
+    high = jnp.where(high < most, high, jax.lax.stop_gradient(most))
+    level, found = clear(excess, start, jnp.zeros_like(start), high)
+    above = jnp.isfinite(most) & (excess(high) >= 0)
+    return jnp.where(above, most, level), found | above | (excess(jnp.zeros_like(start)) <= 0)
 
 
 def _all(number: Array, types: Array) -> Float[Array, " N"]:
@@ -206,31 +232,16 @@ def _kept_per_level(types: Array, log_multiplier: Array) -> Float[Array, " N"]:
     return jnp.exp((jnp.log1p(-share) - log_multiplier) / share)
 
 
-def _utilitarian_level(types: Array, game: AbstractPublicGood) -> Float[Array, ""]:
-    """(3): for a given level the multiplier from the resources, then the level at which Samuelson's condition holds."""
+def _utilitarian(types: Array, game: AbstractPublicGood) -> tuple[Array, Array]:
+    """(3): log m at which Samuelson's condition holds at the level that the resources are good for, and that level."""
     share, wealth = types[:, 0], jnp.sum(game.endowments)
-    most = game.cost.bought(wealth)
 
-    def excess(level):
-        multiplier = _multiplier(types, level, game)
-        money = level * _kept_per_level(types, multiplier)
-        return jnp.sum(share / (1 - share) * money) / level - game.cost.marginal(level)
-
-    low, high = 1e-9 * most, (1 - 1e-9) * most
-    level, _ = clear(excess, jnp.mean(share) * most, low, high)
-    return level
-
-
-def _multiplier(types: Array, level: Array, game: AbstractPublicGood) -> Float[Array, ""]:
-    """log m of (3) at which the money that is left is shared out."""
-    left = (jnp.sum(game.endowments) - game.cost(level)) / level
+    def level_at(log_m):
+        return game.cost.bought(wealth, jnp.sum(_kept_per_level(types, log_m)))
 
     def excess(log_m):
-        return jnp.log(jnp.sum(_kept_per_level(types, log_m))) - jnp.log(left)
+        willing = jnp.log(share / (1 - share)) + jnp.log(_kept_per_level(types, log_m))
+        return jax.nn.logsumexp(willing) - jnp.log(game.cost.marginal(level_at(log_m)))
 
-    found, _ = clear(excess, jnp.zeros(()), jnp.asarray(-60.0), jnp.asarray(60.0))
-    return found
-
-
-def _shared_out(types: Array, level: Array, game: AbstractPublicGood) -> Float[Array, " N"]:
-    return level * _kept_per_level(types, _multiplier(types, level, game))
+    log_m, _ = clear(excess, jnp.zeros(()), jnp.asarray(-60.0), jnp.asarray(60.0))
+    return log_m, level_at(log_m)

@@ -122,9 +122,9 @@ def one_of(curves: AbstractCurve, player: Array | int) -> AbstractCurve:
 def without(curves: AbstractCurve, player: Array | int) -> AbstractCurve:
     """The sum of the others' curves."""
     whole, own = curves.total(), one_of(curves, player)
-    if isinstance(whole, AffineCurve):
+    if isinstance(whole, AffineCurve) and isinstance(own, AffineCurve):
         return AffineCurve(whole.intercept - own.intercept, whole.gradient - own.gradient)
-    if isinstance(whole, KernelCurve):
+    if isinstance(whole, KernelCurve) and isinstance(own, KernelCurve):
         return KernelCurve(whole.basis, whole.coefficients - own.coefficients, whole.values - own.values)
     return Difference(whole, own)
 

@@ -64,7 +64,7 @@ def stability(mechanism: AbstractPublicGood, messages: Any, types: Array | None 
 def _stability(mechanism, x, types):
     game = NumberGame(mechanism, types)
     jacobian, slopes = jax.jacfwd(game.gradient)(x), game.gradient(x)
-    low, high = game.bounds()
+    low, high = mechanism.bounds()
     free = ~((x <= low) & (slopes < 0) | (x >= high) & (slopes > 0))
     own = jnp.diagonal(jacobian)
     own = jnp.where(free & (own != 0), own, -1.0)
