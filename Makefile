@@ -30,8 +30,9 @@ report: .venv/installed  ## run the main study; its last line says where the rep
 test: .venv/installed  ## the tests, on JOBS=2 processes
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-acceptance: .venv/installed  ## the acceptance tests, with what they measure
+acceptance: .venv/installed  ## the acceptance tests, with what they measure, and the slow ones
 	$(BIN)/python -m pytest tests/acceptance -v -s
+	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadfile
 
 bench: .venv/installed-bench  ## the benchmarks
 	$(BIN)/python -m pytest tests/benchmarks --jaxtyping-packages=

@@ -47,6 +47,7 @@ def test_derivatives_equal_central_differences(solved, quantity):
     np.testing.assert_allclose(found["outside_slope"], (quantity(up) - quantity(down)) / (2 * STEP), atol=DIFFERENCES)
 
 
+@pytest.mark.slow
 def test_implicit_derivatives_equal_unrolled_ones():
     m = market(*AT)
     implicit = dcg.sensitivity(m, QUANTITIES["slopes"])

@@ -45,6 +45,7 @@ def here(*arguments):
     return result.exit_code, result.stdout, result.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped_and_a_second_run_is_told(tmp_path, study_file, compiled, whole):
     out = tmp_path / "out"
     arguments = ("run", study_file, "--out", out, "--checkpoint-every", 0)
@@ -130,6 +131,7 @@ mechanism = { kind = "quantity_market", curvature = [1, 1], values = { kind = "n
 """
 
 
+@pytest.mark.slow
 def test_a_cell_that_raises_is_a_row_and_one_that_diverges_is_counted(tmp_path):
     study, out = tmp_path / "study.toml", tmp_path / "out"
     study.write_text(BAD, encoding="utf-8")

@@ -80,7 +80,9 @@ def test_reports_are_contributions_or_willingness_at_the_level(panel):
     assert "Taxes less cost" in panel.attrs["variable_labels"]["budget_surplus"]
 
 
-@pytest.mark.parametrize("kind", ["voluntary_contribution", "groves_ledyard", "lindahl"])
+@pytest.mark.parametrize(
+    "kind", ["voluntary_contribution", "groves_ledyard", pytest.param("lindahl", marks=pytest.mark.slow)]
+)
 def test_an_institution_is_built_from_a_table_and_has_nets(kind):
     mechanism = build(table(kind), AbstractMechanism, "mechanism")
     assert build(describe(mechanism), AbstractMechanism, "mechanism").cost.price == 5

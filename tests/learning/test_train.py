@@ -32,6 +32,7 @@ def test_learning_reduces_regret_towards_nash(two):
     assert not np.allclose(two.efficiency[0, 0], two.efficiency[1, 0])  # sessions start apart
 
 
+@pytest.mark.slow
 def test_a_session_does_not_depend_on_how_many_run_beside_it(two):
     alone = run(1)
     np.testing.assert_allclose(alone.regret[0], two.regret[0], rtol=1e-6)

@@ -23,12 +23,12 @@ C_B, C_S = 0.8, 1.7
 CURVATURE = jnp.array([C_B, C_S])
 TREATMENTS = [
     (HonestSeller(), 0.0),
-    (HonestBuyer(), 0.0),
-    (HonestBoth(), 0.0),
+    pytest.param(HonestBuyer(), 0.0, marks=pytest.mark.slow),
+    pytest.param(HonestBoth(), 0.0, marks=pytest.mark.slow),
     (NoCommitment(), 0.6),
     (HonestSeller(), 0.6),
-    (HonestBuyer(), 0.6),
-    (HonestBoth(), 0.6),
+    pytest.param(HonestBuyer(), 0.6, marks=pytest.mark.slow),
+    pytest.param(HonestBoth(), 0.6, marks=pytest.mark.slow),
 ]
 R = 1.3  # the outside price
 

@@ -23,7 +23,9 @@ def efficiency(eq):
     return eq.efficiency
 
 
-@pytest.mark.parametrize("n, c", [(3, 1.0), (4, 0.4)])  # the acceptance tests have more traders
+@pytest.mark.parametrize(
+    "n, c", [(3, 1.0), pytest.param(4, 0.4, marks=pytest.mark.slow)]
+)  # the acceptance tests have more traders
 def test_equal_curvature_is_kyle_and_rostek_weretka(n, c):
     eq = dcg.solve(CurveMarket(curvature=jnp.full(n, c)))
     np.testing.assert_allclose(eq.strategies.slope, oracle.symmetric_slope(n, c), atol=CLOSED)
@@ -31,6 +33,7 @@ def test_equal_curvature_is_kyle_and_rostek_weretka(n, c):
     assert bool(eq.converged) and float(eq.regret) < 1e-14 and float(eq.second_order) < 0
 
 
+@pytest.mark.slow
 def test_the_general_affine_class_finds_the_same_equilibrium():
     market = CurveMarket(curvature=jnp.ones(3))
     start = dcg.AffineDemand(intercept=jnp.full(3, 0.1), weight=jnp.full(3, 0.7), slope=jnp.full(3, 0.9))
@@ -278,6 +281,7 @@ def test_a_start_that_is_no_profile_of_these_players_is_refused():
         dcg.solve(CurveMarket(jnp.ones(3)), dcg.ProportionalDemand(jnp.ones(4)))
 
 
+@pytest.mark.slow
 def test_single_precision_is_enough_for_ordinary_markets():
     code = (
         "import jax.numpy as jnp, dcg_econ as dcg\n"

@@ -43,6 +43,7 @@ def test_interim_conditions_hold_against_monte_carlo():
     assert abs(slope) < 4 * float(jnp.std(quantities[:, 1])) / 0.8 / np.sqrt(draws)
 
 
+@pytest.mark.slow
 def test_schedules_leave_more_surplus_than_quantities():
     fields = {"curvature": jnp.full(5, 2.0), "values": dcg.Uniform(1.8, 2.6), "supply": 1.0}
     outside = {"outside_slope": 0.4, "outside_price": 2.2}

@@ -34,6 +34,7 @@ def test_uniform_types_are_myerson_and_satterthwaite():
     np.testing.assert_array_equal(found.trades(v, c), v - c >= 0.25)
 
 
+@pytest.mark.slow
 def test_types_of_a_table():
     points = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     found = second_best(dcg.Tabulated(points, [0.0, 0.4, 0.8, 1.2, 1.6, 2.0]), dcg.Uniform())

@@ -48,7 +48,9 @@ def samuelson(curve, level):
     return curve_at(curve, level).sum() + SHIFT.sum() - COST[0] - COST[1] * level
 
 
-@pytest.mark.parametrize("kind, curve", [(GrovesLedyard, TABULATED), (Walker, KERNEL)])
+@pytest.mark.parametrize(
+    "kind, curve", [(GrovesLedyard, TABULATED), pytest.param(Walker, KERNEL, marks=pytest.mark.slow)]
+)
 def test_curves_meet_the_samuelson_condition_in_equilibrium(kind, curve):
     game = kind(CurvePreferences(curve, SHIFT), cost=PLANNED)
     eq = dcg.solve(game)
@@ -67,7 +69,7 @@ def truth_and_deviations(game, levels):
     return outcome, game.budget_surplus(outcome), game.payoffs(types, outcome), payoff(jnp.arange(3))
 
 
-@pytest.mark.parametrize("curve", [TABULATED, KERNEL])
+@pytest.mark.parametrize("curve", [pytest.param(TABULATED, marks=pytest.mark.slow), KERNEL])
 def test_truth_is_best_under_pivot_taxes_on_curves_of_any_shape(curve):
     game = ClarkePivot(CurvePreferences(curve, SHIFT), cost=PLANNED)
     # Up to twice as far as curves are known, where regret looks too.
