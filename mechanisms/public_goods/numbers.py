@@ -3,7 +3,9 @@ r"""Institutions whose report is one number: how they are solved, and what devia
 Player i says m_i, between bounds where there are any, and the institution makes levels and taxes of all numbers. With types
 of which only the first private number is uncertain, quadratic utility and an institution that is quadratic in the numbers,
 the interim payoff of m_i depends on the others' strategies through means and variances only, and is computed exactly from
-2N nodes m_j = E m_j +- sqrt(N) sd(m_j) (Stroud 1957); with certain types there is one node. First-order conditions with
+2N nodes m_j = E m_j +- sqrt(N) sd(m_j) (Stroud 1957); with certain types there is one node. Where payoffs are not quadratic
+(voluntary contributions at a convex cost, serial shares) learned messages can still be played, and their regret is then an
+approximation that knows two moments of the others' messages. First-order conditions with
 multipliers, in the latent number l_i that is cut to m_i at the bounds (Robinson 1992),
 
     E[d u_i / d m_i] (m_i) - kappa_i (l_i - m_i) = 0,     m_i = min(max(l_i, low_i), high_i),                   (1)
