@@ -40,6 +40,7 @@ def panel(study):
     return study.panel()
 
 
+@pytest.mark.slow
 def test_a_script_runs_and_learns_by_the_interim_estimator(study, panel):
     (cell,) = study.cells
     assert cell.document["estimator"] == {"kind": "interim"}
@@ -48,6 +49,7 @@ def test_a_script_runs_and_learns_by_the_interim_estimator(study, panel):
     assert (panel["agent_type"] == "learned").all() and np.isfinite(panel["regret"]).all()
 
 
+@pytest.mark.slow
 def test_a_round_in_the_panel_adds_up(panel):
     rounds = panel.groupby(["session", "round"])
     traded = rounds["traded"].first() == 1
@@ -61,6 +63,7 @@ def test_a_round_in_the_panel_adds_up(panel):
     np.testing.assert_allclose(wide["price"]["buyer"][traded], middle[traded], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_second_best_trades_where_a_quarter_can_be_gained(panel):
     # Myerson and Satterthwaite (1983), uniform types: trade where v - c >= 1/4, as in the affine equilibrium at k = 1/2.
     rounds = panel.groupby(["session", "round"])
@@ -71,6 +74,7 @@ def test_the_second_best_trades_where_a_quarter_can_be_gained(panel):
     np.testing.assert_allclose(best, rounds["nash_welfare"].first(), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_labels_and_report_speak_of_bargaining(study, panel, tmp_path):
     labels = panel.attrs["variable_labels"]
     assert (

@@ -90,6 +90,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, compiled)
     assert len(Study.of(parse(QUICK), out).run(quiet=True)) == 4 * 2 * 4 * 4
 
 
+@pytest.mark.slow
 def test_damage_found_on_resume_is_set_aside_redone_and_reported(tmp_path, study_file, whole):
     out = tmp_path / "out"
     shutil.copytree(whole[1], out)

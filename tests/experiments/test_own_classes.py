@@ -22,6 +22,7 @@ def study(objective, folder=None, **changes):
     return dcg.Study(market, {"learned": dcg.Treatment(objective=objective)}, **(arguments | changes))
 
 
+@pytest.mark.slow
 def test_a_class_of_ones_own_is_run_and_told_apart(tmp_path):
     ours = study(Envious(0.2), tmp_path / "out")
     assert ours.cells[0].document["objective"] == {"kind": "envious", "envy": 0.2}

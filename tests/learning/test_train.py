@@ -85,6 +85,7 @@ def test_a_lost_session_says_so_and_leaves_the_others_whole(two):
         assert not eqx.is_array(mine) or np.array_equal(mine, theirs)
 
 
+@pytest.mark.slow
 def test_training_that_diverges_comes_back(two):
     lost = run(2, optimiser=default_optimiser(60, 1e300))
     np.testing.assert_array_equal(lost.regret[:, 0], two.regret[:, 0])

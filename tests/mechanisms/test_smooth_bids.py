@@ -22,6 +22,7 @@ def start():
     return smooth_bids(beta(), 0.08, degree=DEGREE)
 
 
+@pytest.mark.slow
 def test_the_path_meets_the_first_order_conditions_of_the_linear_equilibrium():
     auction = DoubleAuction()
     start = smooth_bids(auction, 0.125, degree=DEGREE)

@@ -61,6 +61,7 @@ def test_cut_contributions_of_private_types_are_the_fixed_point_of_their_means()
     assert (off_by(eq.payoffs, payoffs) < ERRORS).all() and off_by(eq.welfare, payoffs.sum(1)) < ERRORS
 
 
+@pytest.mark.slow
 def test_intercept_reports_to_lindahl_are_affine_and_their_payoffs_means_of_play():
     c0, c1 = cost = (1.5, 0.7)
     eq = dcg.solve(InterceptReports(Lindahl(PRIVATE, QuadraticCost(*cost))))
