@@ -48,9 +48,8 @@ def samuelson(curve, level):
     return curve_at(curve, level).sum() + SHIFT.sum() - COST[0] - COST[1] * level
 
 
-@pytest.mark.parametrize(
-    "kind, curve", [(GrovesLedyard, TABULATED), pytest.param(Walker, KERNEL, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind, curve", [(GrovesLedyard, TABULATED), (Walker, KERNEL)])
 def test_curves_meet_the_samuelson_condition_in_equilibrium(kind, curve):
     game = kind(CurvePreferences(curve, SHIFT), cost=PLANNED)
     eq = dcg.solve(game)
