@@ -74,6 +74,7 @@ def test_files_beside_the_page(written):
     assert [path.name for path in folder.parent.iterdir()] == ["report"]
 
 
+@pytest.mark.slow
 def test_the_same_material_gives_the_same_bytes_and_spares_other_files(written, material, tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     again = write_report(material, tmp_path)

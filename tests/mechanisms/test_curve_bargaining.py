@@ -161,6 +161,7 @@ def test_schedules_of_three_coefficients_meet_the_same_conditions(commitment):
     assert np.all(np.abs(game.residuals(moved, profile)[:, 0]) > 0.01)
 
 
+@pytest.mark.slow
 def test_only_deviations_that_are_open_are_regretted():
     truth = dcg.ProportionalDemand(1 / CURVATURE)
     selfish = dcg.regret(bargaining(NoCommitment(), 0.6), truth)

@@ -182,6 +182,7 @@ def test_unequal_traders_are_not_given_a_symmetric_equilibrium():
         dcg.solve(CurveMarket(curvature=jnp.array([1.0, 2.0, 3.0])), dcg.ProportionalDemand(0.5))
 
 
+@pytest.mark.slow
 def test_a_lane_that_fails_leaves_the_others_whole():
     slopes = jnp.array([0.0, 0.5, 1.0])
     markets = eqx.filter_vmap(lambda b: CurveMarket(curvature=jnp.ones(2), outside_slope=b))(slopes)
@@ -238,6 +239,7 @@ def test_order_books_with_kinks_and_flat_pieces_clear():
     np.testing.assert_allclose(np.asarray(left)[crosses], 0, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_equilibria_are_found_however_unequal_the_traders():
     rng = np.random.default_rng(1)
     curvatures = jnp.asarray(np.exp(1.5 * rng.normal(size=(200, 3))))

@@ -79,6 +79,7 @@ def test_the_monotone_projection_is_isotonic_regression(quantities):
     assert float(largest) <= 1e-9
 
 
+@pytest.mark.slow
 def test_the_monotone_projection_is_differentiable():
     x = jnp.linspace(0.0, 1.0, 12)
     q = jnp.array([3.0, 2.5, 2.7, 2.0, 1.2, 1.4, 1.1, 0.9, 1.0, 0.4, 0.2, 0.1])
