@@ -20,7 +20,7 @@ from dcg_econ._errors import ClearingError, InputError, is_concrete
 from dcg_econ.agents.learned import Frozen
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.mechanisms.public_goods.preferences import AbstractQuasiLinear
-from dcg_econ.mechanisms.public_goods.public_good import NEVER_CROSS, AbstractPublicGood, PublicOutcome
+from dcg_econ.mechanisms.public_goods.public_good import NEVER_CROSS, AbstractPublicGood, PublicOutcome, no_bounds
 from dcg_econ.mechanisms.public_goods.shifted import raised
 from dcg_econ.messages.curve import AbstractCurve
 from dcg_econ.priors import as_number
@@ -85,8 +85,7 @@ class AbstractCurveInstitution(AbstractPublicGood):
         return self.top
 
     def bounds(self):
-        none = jnp.full(self.preferences.count, jnp.inf)
-        return -none, none
+        return no_bounds(self.preferences)
 
     def said(self, numbers, types):
         return ShadedCurves(numbers, Frozen(self.preferences))(types)

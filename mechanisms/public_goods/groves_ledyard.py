@@ -27,7 +27,7 @@ from dcg_econ._errors import InputError, require_positive
 from dcg_econ.mechanisms.public_goods.costs import AbstractCost, QuadraticCost, cost
 from dcg_econ.mechanisms.public_goods.numbers import AbstractNumberInstitution
 from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences
-from dcg_econ.mechanisms.public_goods.public_good import PublicOutcome, require_quasi_linear
+from dcg_econ.mechanisms.public_goods.public_good import PublicOutcome, no_bounds, require_quasi_linear
 from dcg_econ.priors import number
 
 
@@ -61,8 +61,7 @@ class GrovesLedyard(AbstractNumberInstitution):
         return jnp.asarray(jnp.inf)
 
     def bounds(self):
-        none = jnp.full_like(self.endowments, jnp.inf)
-        return -none, none
+        return no_bounds(self.preferences)
 
     def quadratic(self):
         return isinstance(self.cost, QuadraticCost)

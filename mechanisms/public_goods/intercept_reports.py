@@ -16,6 +16,7 @@ from dcg_econ.mechanisms.public_goods.curve_reports import AbstractCurveInstitut
 from dcg_econ.mechanisms.public_goods.lindahl import Lindahl
 from dcg_econ.mechanisms.public_goods.numbers import AbstractNumberInstitution
 from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences
+from dcg_econ.mechanisms.public_goods.public_good import no_bounds
 
 
 class InterceptReports(AbstractNumberInstitution):
@@ -50,8 +51,7 @@ class InterceptReports(AbstractNumberInstitution):
         return self.institution.most()
 
     def bounds(self):
-        none = jnp.full_like(self.endowments, jnp.inf)
-        return -none, none
+        return no_bounds(self.preferences)
 
     def quadratic(self):
         return isinstance(self.institution, Lindahl | ClarkePivot) and isinstance(self.cost, QuadraticCost)

@@ -148,14 +148,17 @@ class AbstractNumberInstitution(AbstractPublicGood):
         steps = np.sqrt(n) * jnp.diag(std)
         return jnp.concatenate([mean + steps, mean - steps]), jnp.full(2 * n, 1 / (2 * n))
 
-    def _moments(self, profile) -> tuple[Float[Array, " N"], Float[Array, " N"]]:
+    def _own_nodes(self, profile) -> tuple[Float[Array, "q N k"], Float[Array, "q N"]]:
+        """Nodes and weights of each player's own type, between the kinks of messages that are cut."""
         first, *_ = self.preferences.private.values()
         cuts = isinstance(profile, AffineMessages) and isinstance(first, AbstractBoundedPrior)
         if cuts and self.preferences.one_number:
-            types, weights = _pieces(first, profile, self.preferences)
-        else:
-            types, weights = self.preferences.own_nodes()
-            weights = jnp.broadcast_to(weights[:, None], types.shape[:2])
+            return _pieces(first, profile, self.preferences)
+        types, weights = self.preferences.own_nodes()
+        return types, jnp.broadcast_to(weights[:, None], types.shape[:2])
+
+    def _moments(self, profile) -> tuple[Float[Array, " N"], Float[Array, " N"]]:
+        types, weights = self._own_nodes(profile)
         messages = jax.vmap(profile)(types)
         mean = jnp.sum(weights * messages, axis=0)
         variance = jnp.sum(weights * (messages - mean) ** 2, axis=0)
@@ -167,12 +170,7 @@ class AbstractNumberInstitution(AbstractPublicGood):
 
     def expectations(self, profile):
         believed = self.prepared(profile)
-        first, *_ = self.preferences.private.values()
-        if isinstance(profile, AffineMessages) and isinstance(first, AbstractBoundedPrior):
-            types, weights = _pieces(first, profile, self.preferences)
-        else:
-            types, weights = self.preferences.own_nodes()
-            weights = jnp.broadcast_to(weights[:, None], types.shape[:2])
+        types, weights = self._own_nodes(profile)
         players = jnp.arange(self.preferences.count)
 
         def at_node(node):

@@ -159,6 +159,12 @@ NEVER_CROSS = (
 )
 
 
+def no_bounds(preferences: AbstractPreferences) -> tuple[Float[Array, " N"], Float[Array, " N"]]:
+    """The bounds of institutions in which any number may be said."""
+    none = jnp.full(preferences.count, jnp.inf)
+    return -none, none
+
+
 def require_quasi_linear(mechanism: AbstractPublicGood) -> AbstractQuasiLinear:
     """The preferences; raises `InputError` where payments would change willingness to pay, or no level is large enough."""
     kind, preferences, cost = type(mechanism).__name__, mechanism.preferences, mechanism.cost

@@ -25,7 +25,7 @@ from dcg_econ.mechanisms.public_goods.costs import AbstractCost, QuadraticCost, 
 from dcg_econ.mechanisms.public_goods.lindahl import lindahl_allocation
 from dcg_econ.mechanisms.public_goods.numbers import AbstractNumberInstitution
 from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences
-from dcg_econ.mechanisms.public_goods.public_good import PublicOutcome, require_quasi_linear
+from dcg_econ.mechanisms.public_goods.public_good import PublicOutcome, no_bounds, require_quasi_linear
 from dcg_econ.priors import number
 
 
@@ -57,8 +57,7 @@ class Walker(AbstractNumberInstitution):
         return jnp.asarray(jnp.inf)
 
     def bounds(self):
-        none = jnp.full_like(self.endowments, jnp.inf)
-        return -none, none
+        return no_bounds(self.preferences)
 
     def quadratic(self):
         return isinstance(self.cost, QuadraticCost)
