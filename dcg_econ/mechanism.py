@@ -1,4 +1,4 @@
-"""What a mechanism must say about itself, so that solving, regret, sensitivity and learning are written once."""
+"""What a game and a mechanism must say about themselves, so that playing, learning, solving and regret are written once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 
-class AbstractMechanism(eqx.Module):
-    """A pure game form with private information: no talk, no learning, no state.
+class AbstractGame(eqx.Module):
+    """What can be played, and learned, with private information: no talk, no learning, no state.
 
     A *profile* maps what each of the N players knows to the players' reports; analytic strategies and learned agents
-    both are profiles. `types` is one draw of everything private and of nature, in the mechanism's own type.
+    both are profiles. `types` is one draw of everything private and of nature, in the game's own type.
     """
 
     @property
@@ -30,19 +30,6 @@ class AbstractMechanism(eqx.Module):
     @abstractmethod
     def sample_types(self, key: Array) -> Any:
         """One draw of all types (and of nature's moves)."""
-
-    @abstractmethod
-    def situations(self, profile: Any) -> tuple[Any, Float[Array, " k"]]:
-        """Types at k nodes (leading axis) and weights, over which regret of a `profile` in closed form takes its outer
-        expectation: each player's own types follow their distribution, however players' types are paired."""
-
-    @abstractmethod
-    def expectations(self, profile: Any) -> tuple[Float[Array, " N"], Float[Array, ""]]:
-        """Expected payoffs and expected welfare when every player follows `profile`, by quadrature."""
-
-    @abstractmethod
-    def expected_first_best(self) -> Float[Array, ""]:
-        """The expectation of `first_best` over types, by quadrature."""
 
     @abstractmethod
     def known(self, types: Any) -> Any:
@@ -75,6 +62,28 @@ class AbstractMechanism(eqx.Module):
     @abstractmethod
     def first_best(self, types: Any) -> Float[Array, ""]:
         """The largest welfare that any allocation gives at these types."""
+
+
+class AbstractMechanism(AbstractGame):
+    """A pure game form whose equilibria are known by their conditions, and whose regret can be computed."""
+
+    @abstractmethod
+    def spliced(self, own: Any, player: Any, others: Any) -> Any:
+        """Types in which `player` has what it has in `own`, and everybody else (and nature) what they have in `others`:
+        a draw from what `player` believes, since players' types are independent."""
+
+    @abstractmethod
+    def situations(self, profile: Any) -> tuple[Any, Float[Array, " k"]]:
+        """Types at k nodes (leading axis) and weights, over which regret of a `profile` in closed form takes its outer
+        expectation: each player's own types follow their distribution, however players' types are paired."""
+
+    @abstractmethod
+    def expectations(self, profile: Any) -> tuple[Float[Array, " N"], Float[Array, ""]]:
+        """Expected payoffs and expected welfare when every player follows `profile`, by quadrature."""
+
+    @abstractmethod
+    def expected_first_best(self) -> Float[Array, ""]:
+        """The expectation of `first_best` over types, by quadrature."""
 
     @abstractmethod
     def initial_profile(self) -> Any:

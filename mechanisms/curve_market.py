@@ -30,7 +30,14 @@ from jaxtyping import Array, Float
 from dcg_econ._errors import ClearingError, InputError, is_concrete
 from dcg_econ.agents.strategies import AbstractCoefficients, ProportionalDemand
 from dcg_econ.equilibrium.clearing import clear
-from dcg_econ.mechanisms.market import GRID, AbstractExchange, AbstractMarket, MarketOutcome, MarketTypes
+from dcg_econ.mechanisms.market import (
+    GRID,
+    AbstractExchange,
+    AbstractMarket,
+    MarketOutcome,
+    MarketTypes,
+    with_own_value,
+)
 from dcg_econ.messages.curve import AbstractCurve
 from dcg_econ.priors import AbstractPrior, Fixed, Uniform, number, prior
 
@@ -59,6 +66,9 @@ class CurveMarket(AbstractMarket):
 
     def __check_init__(self):
         require_interval(self.price_bounds)
+
+    def spliced(self, own, player, others):
+        return with_own_value(own, player, others)
 
     def known(self, types):
         return types.values

@@ -29,6 +29,12 @@ class MarketTypes(NamedTuple):
     supply: Array
 
 
+def with_own_value(own: MarketTypes, player: Array | int, others: MarketTypes) -> MarketTypes:
+    """`others`, but for `player`, who has its value in `own`."""
+    mine = jnp.arange(own.values.shape[0]) == player
+    return others._replace(values=jnp.where(mine, own.values, others.values))
+
+
 class MarketOutcome(NamedTuple):
     """The clearing price (), the traders' quantities (N,), the outside's quantity (), and whether a price was found."""
 

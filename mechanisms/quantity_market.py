@@ -23,7 +23,7 @@ from jaxtyping import Array
 
 from dcg_econ._errors import InputError, is_concrete
 from dcg_econ.agents.strategies import AffineQuantity
-from dcg_econ.mechanisms.market import GRID, AbstractMarket, MarketOutcome
+from dcg_econ.mechanisms.market import GRID, AbstractMarket, MarketOutcome, with_own_value
 from dcg_econ.priors import AbstractPrior, Fixed, Uniform, number, prior
 
 
@@ -39,6 +39,9 @@ class QuantityMarket(AbstractMarket):
     def __check_init__(self):
         if is_concrete(self.outside_slope) and not bool(jnp.all(self.outside_slope > 0)):
             raise InputError("outside_slope", "zero", "quantities are priced by the outside: set it above zero")
+
+    def spliced(self, own, player, others):
+        return with_own_value(own, player, others)._replace(supply=own.supply)  # which everybody sees
 
     def known(self, types):
         return types.values, jnp.broadcast_to(types.supply, types.values.shape)

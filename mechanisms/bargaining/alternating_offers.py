@@ -133,6 +133,10 @@ class AlternatingOffers(AbstractMechanism):
         second = jax.random.uniform(key, (), self.first_mover.dtype) >= self.first_mover
         return Turn(second.astype(int), jnp.zeros((), int))
 
+    def spliced(self, own, player, others):
+        del player, others  # nothing is private: the turn is common knowledge
+        return own
+
     def situations(self, profile):
         """Every subgame that begins with a proposal, by proposer and round, equally weighted: perfection asks for all."""
         del profile

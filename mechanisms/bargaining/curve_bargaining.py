@@ -56,7 +56,7 @@ from dcg_econ.mechanisms.curve_market import (
     schedule_conditions,
     settle,
 )
-from dcg_econ.mechanisms.market import AbstractExchange
+from dcg_econ.mechanisms.market import AbstractExchange, with_own_value
 from dcg_econ.messages.curve import AbstractCurve, AffineCurve
 from dcg_econ.priors import AbstractBoundedPrior, AbstractPrior, Fixed, Uniform, number, prior
 
@@ -176,6 +176,9 @@ class CurveBargaining(AbstractExchange):  # type: ignore[misc]  # `supply` has n
     def value_moments(self):
         sides = self.values, self.costs
         return jnp.stack([side.mean() for side in sides]), jnp.stack([side.std() for side in sides])
+
+    def spliced(self, own, player, others):
+        return with_own_value(own, player, others)
 
     def known(self, types):
         return types.values

@@ -121,6 +121,14 @@ class DoubleAuction(AbstractMechanism):
             self.values.sample(value_key, (self.buyers,)), self.costs.sample(cost_key, (self.sellers,)), lots
         )
 
+    def spliced(self, own, player, others):
+        mine = jnp.arange(self.buyers + self.sellers) == player
+        return TradeTypes(
+            jnp.where(mine[: self.buyers], own.values, others.values),
+            jnp.where(mine[self.buyers :], own.costs, others.costs),
+            others.lots,
+        )
+
     def known(self, types):
         return Sides(types.values, types.costs)
 

@@ -88,6 +88,9 @@ class AbstractPublicGood(AbstractMechanism):
     def sample_types(self, key):
         return self.preferences.sample(key)
 
+    def spliced(self, own, player, others):
+        return jnp.where(jnp.arange(own.shape[0])[:, None] == player, own, others)
+
     def known(self, types):
         return types
 
