@@ -26,9 +26,10 @@ class BidAgent(AbstractAgent):
     steps: Float[Array, " w"]
     places: Float[Array, " w"]
     base: Float[Array, ""]
+    shifts: eqx.nn.MLP | None
     frozen: Frozen
 
-    def __init__(self, low: ArrayLike = 0.0, high: ArrayLike = 1.0, *, key: Array, width: int = 32):
+    def __init__(self, low: ArrayLike = 0.0, high: ArrayLike = 1.0, *, key: Array, width: int = 32, heard: int = 0):
         self.frozen = Frozen((as_number(low), as_number(high)))
         dtype = self.frozen.value[0].dtype
         tilt, step, place, base = jax.random.split(key, 4)
@@ -37,12 +38,21 @@ class BidAgent(AbstractAgent):
         self.steps = jnp.log(jnp.expm1(jnp.asarray(4.0, dtype))) + jax.random.normal(step, (width,), dtype)
         self.places = jax.random.uniform(place, (width,), dtype, -0.2, 1.2)
         self.base = jax.random.uniform(base, (), dtype, -0.2, 0.2)
+        # What is heard moves every number of the net, so the report stays increasing in the type.
+        self.shifts = eqx.nn.MLP(heard, 3 * width + 1, width, 1, jax.nn.tanh, key=key) if heard else None
 
-    def numbers(self, known):
+    def features(self, known):
         low, high = self.frozen.value
-        at = (known - low) / (high - low)
-        rises = jax.nn.sigmoid(jax.nn.softplus(self.steps) * (at - self.places))
-        return (low + (high - low) * (self.base + jnp.sum(jax.nn.softplus(self.weights) * rises)))[None]
+        return jnp.atleast_1d(2 * (known - low) / (high - low) - 1)
+
+    def numbers_at(self, features, heard):
+        low, high = self.frozen.value
+        own = jnp.concatenate([self.weights, self.steps, self.places, self.base[None]])
+        moved = own if self.shifts is None else own + self.shifts(heard)
+        weights, steps, places = jnp.split(moved[:-1], 3)
+        at = 0.5 * (features[0] + 1)
+        rises = jax.nn.sigmoid(jax.nn.softplus(steps) * (at - places))
+        return (low + (high - low) * (moved[-1] + jnp.sum(jax.nn.softplus(weights) * rises)))[None]
 
     def assemble(self, numbers):
         return numbers[:, 0]
@@ -55,9 +65,15 @@ class Bidders(AbstractPopulation):
     seller: AbstractAgent
     buyers: int = eqx.field(static=True, default=1)
 
-    def numbers(self, known: Sides) -> Any:
+    def features(self, known: Sides) -> Any:
         return jnp.concatenate(
-            [jax.vmap(self.buyer.numbers)(known.buyers), jax.vmap(self.seller.numbers)(known.sellers)]
+            [jax.vmap(self.buyer.features)(known.buyers), jax.vmap(self.seller.features)(known.sellers)]
+        )
+
+    def numbers(self, known: Sides, heard: Any = None) -> Any:
+        first, second = (None, None) if heard is None else (heard[: self.buyers], heard[self.buyers :])
+        return jnp.concatenate(
+            [jax.vmap(self.buyer.numbers)(known.buyers, first), jax.vmap(self.seller.numbers)(known.sellers, second)]
         )
 
     def assemble(self, numbers):

@@ -29,11 +29,20 @@ class Frozen(eqx.Module):
 
 
 class AbstractAgent(eqx.Module):
-    """One player's net."""
+    """One player's net, from what the player knows and, after talk, from what it has heard."""
 
     @abstractmethod
-    def numbers(self, known: Any) -> Float[Array, " k"]:
-        """The k numbers of this player's report."""
+    def features(self, known: Any) -> Float[Array, " F"]:
+        """What the player knows as numbers of size one, for nets."""
+
+    @abstractmethod
+    def numbers_at(self, features: Float[Array, " F"], heard: Float[Array, " H"]) -> Float[Array, " k"]:
+        """The k numbers of this player's report, from `features` of what it knows and from what it has heard."""
+
+    def numbers(self, known: Any, heard: Float[Array, " H"] | None = None) -> Float[Array, " k"]:
+        """The k numbers of this player's report; `heard`: what it has heard, nothing by default."""
+        features = self.features(known)
+        return self.numbers_at(features, jnp.zeros(0, features.dtype) if heard is None else heard)
 
     @abstractmethod
     def assemble(self, numbers: Float[Array, "N k"]) -> Any:
@@ -47,6 +56,7 @@ class CurveAgent(AbstractAgent):
     What a player knows is one number, or a row of k; then `value_centre` and `value_unit` are rows (k,). The quantities
     fall from knot to knot by construction (steps are softplus), so any initialisation is a schedule. `value_unit` and
     `quantity_unit` are typical spreads, `value_centre` and `quantity_centre` typical values: they set the net's scale.
+    `heard`: how many numbers it hears before it reports.
 
     The default kernel is a trend plus Matern 5/2 over the span of the knots: with the trend, schedules go on falling
     beyond the knots and markets clear. The ridge limits the bandwidth of the message, and that matters for learning: a
@@ -69,6 +79,7 @@ class CurveAgent(AbstractAgent):
         value_unit: ArrayLike = 1.0,
         quantity_unit: ArrayLike = 1.0,
         quantity_centre: ArrayLike = 0.0,
+        heard: int = 0,
         width: int = 32,
         depth: int = 2,
     ):
@@ -82,16 +93,20 @@ class CurveAgent(AbstractAgent):
         units = tuple(as_number(v) for v in (value_centre, value_unit, quantity_unit, quantity_centre))
         self.frozen = Frozen((kernel_basis(knots, kernel, ridge), units))
         self.net = eqx.nn.MLP(
-            max(units[0].size, units[1].size), knots.shape[0], width, depth, activation=jax.nn.tanh, key=key
+            max(units[0].size, units[1].size) + heard, knots.shape[0], width, depth, activation=jax.nn.tanh, key=key
         )
 
     @property
     def basis(self) -> AbstractBasis:
         return self.frozen.value[0]
 
-    def numbers(self, known):
-        centre, value_unit, quantity_unit, quantity_centre = self.frozen.value[1]
-        raw = self.net(jnp.atleast_1d((known - centre) / value_unit))
+    def features(self, known):
+        centre, value_unit, *_ = self.frozen.value[1]
+        return jnp.atleast_1d((known - centre) / value_unit)
+
+    def numbers_at(self, features, heard):
+        *_, quantity_unit, quantity_centre = self.frozen.value[1]
+        raw = self.net(jnp.concatenate([features, heard]))
         steps = jnp.concatenate([jnp.zeros(1, raw.dtype), jnp.cumsum(jax.nn.softplus(raw[1:])) / (raw.shape[0] - 1)])
         return quantity_centre + quantity_unit * (raw[0] - steps + jnp.mean(steps))
 
@@ -114,19 +129,21 @@ class QuantityAgent(AbstractAgent):
         supply_centre: ArrayLike = 0.0,
         supply_unit: ArrayLike = 1.0,
         quantity_unit: ArrayLike = 1.0,
+        heard: int = 0,
         width: int = 32,
         depth: int = 2,
     ):
         units = (value_centre, value_unit, supply_centre, supply_unit, quantity_unit)
         self.frozen = Frozen(tuple(as_number(v) for v in units))
-        self.net = eqx.nn.MLP(2, 1, width, depth, activation=jax.nn.tanh, key=key)
+        self.net = eqx.nn.MLP(2 + heard, 1, width, depth, activation=jax.nn.tanh, key=key)
 
-    def numbers(self, known):
-        centre, value_unit, supply_centre, supply_unit, quantity_unit = self.frozen.value
+    def features(self, known):
+        centre, value_unit, supply_centre, supply_unit, _ = self.frozen.value
         value, supply = known
-        return quantity_unit * self.net(
-            jnp.stack([(value - centre) / value_unit, (supply - supply_centre) / supply_unit])
-        )
+        return jnp.stack([(value - centre) / value_unit, (supply - supply_centre) / supply_unit])
+
+    def numbers_at(self, features, heard):
+        return self.frozen.value[-1] * self.net(jnp.concatenate([features, heard]))
 
     def assemble(self, numbers):
         return numbers[:, 0]
@@ -151,6 +168,7 @@ class NumberAgent(AbstractAgent):
         message_unit: ArrayLike = 1.0,
         low: ArrayLike = -jnp.inf,
         high: ArrayLike = jnp.inf,
+        heard: int = 0,
         width: int = 32,
         depth: int = 2,
     ):
@@ -158,11 +176,15 @@ class NumberAgent(AbstractAgent):
         if is_concrete(units) and not bool(units[4] < units[5]):
             raise InputError("low", f"{float(units[4])} is not below high, {float(units[5])}", "give low < high")
         self.frozen = Frozen(units)
-        self.net = eqx.nn.MLP(units[0].shape[0], 1, width, depth, activation=jax.nn.tanh, key=key)
+        self.net = eqx.nn.MLP(units[0].shape[0] + heard, 1, width, depth, activation=jax.nn.tanh, key=key)
 
-    def numbers(self, known):
-        centre, unit, message_centre, message_unit, low, high = self.frozen.value
-        raw = self.net((known - centre) / unit)
+    def features(self, known):
+        centre, unit, *_ = self.frozen.value
+        return (known - centre) / unit
+
+    def numbers_at(self, features, heard):
+        *_, message_centre, message_unit, low, high = self.frozen.value
+        raw = self.net(jnp.concatenate([features, heard]))
         bounded = jnp.isfinite(low) & jnp.isfinite(high)
         floor, span = jnp.where(bounded, low, 0.0), jnp.where(bounded, high - low, 1.0)
         return jnp.where(bounded, floor + span * jax.nn.sigmoid(raw), message_centre + message_unit * raw)
@@ -175,8 +197,12 @@ class AbstractPopulation(eqx.Module):
     """A profile made of agents: who uses which net."""
 
     @abstractmethod
-    def numbers(self, known: Any) -> Float[Array, "N k"]:
-        """The numbers of every player's report."""
+    def features(self, known: Any) -> Float[Array, "N F"]:
+        """What each player knows as numbers of size one, for nets."""
+
+    @abstractmethod
+    def numbers(self, known: Any, heard: Float[Array, "N H"] | None = None) -> Float[Array, "N k"]:
+        """The numbers of every player's report; `heard`: what each has heard, nothing by default."""
 
     @abstractmethod
     def assemble(self, numbers: Float[Array, "N k"]) -> Any:
@@ -191,8 +217,11 @@ class Shared(AbstractPopulation):
 
     agent: AbstractAgent
 
-    def numbers(self, known):
-        return jax.vmap(self.agent.numbers)(known)
+    def features(self, known):
+        return jax.vmap(self.agent.features)(known)
+
+    def numbers(self, known, heard=None):
+        return jax.vmap(self.agent.numbers)(known, heard)
 
     def assemble(self, numbers):
         return self.agent.assemble(numbers)
@@ -207,9 +236,13 @@ class Separate(AbstractPopulation):
         stacked = eqx.filter_vmap(make)(jax.random.split(key, n))
         self.agents = unstack_frozen(stacked)
 
-    def numbers(self, known):
+    def features(self, known):
         axes = learned_axes(self.agents)
-        return eqx.filter_vmap(lambda agent, k: agent.numbers(k), in_axes=(axes, 0))(self.agents, known)
+        return eqx.filter_vmap(lambda agent, k: agent.features(k), in_axes=(axes, 0))(self.agents, known)
+
+    def numbers(self, known, heard=None):
+        axes = learned_axes(self.agents)
+        return eqx.filter_vmap(lambda agent, k, h: agent.numbers(k, h), in_axes=(axes, 0, 0))(self.agents, known, heard)
 
     def assemble(self, numbers):
         return self.agents.assemble(numbers)
