@@ -28,7 +28,7 @@ from dcg_econ._names import nearest
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.experiments.specification import SpecificationError
 from dcg_econ.learning import AbstractEstimator, AbstractObjective
-from dcg_econ.learning.episode import AbstractProtocol
+from dcg_econ.learning.protocol import AbstractProtocol
 from dcg_econ.mechanism import AbstractMechanism
 from dcg_econ.mechanisms import public_goods
 from dcg_econ.mechanisms.bargaining import curve_bargaining

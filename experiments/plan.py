@@ -41,7 +41,7 @@ from dcg_econ.experiments.specification import (
     Training,
     Treatment,
 )
-from dcg_econ.learning import AbstractEstimator, AbstractObjective, Pathwise, default_estimator
+from dcg_econ.learning import AbstractEstimator, AbstractObjective, Pathwise, Silence, default_estimator
 from dcg_econ.mechanism import AbstractMechanism
 
 THEORY = "theory"  # the cell with what theory alone says about a calibrated market
@@ -182,7 +182,7 @@ def _estimator(treatment: Treatment, index: int, document: Mapping[str, Any], cl
     if treatment.conduct == "learned":
         objective = build(document["objective"], AbstractObjective, "objective", classes)
         try:
-            found.check(mechanism, objective)
+            found.check(mechanism, objective, Silence(), 2)
         except InputError as error:
             raise SpecificationError(f"treatments[{index}].{error}") from None
     return {"estimator": describe(found)}

@@ -27,7 +27,7 @@ from dcg_econ.experiments.store import DONE, Store, StoreError, check_folder
 from dcg_econ.experiments.where import Where
 from dcg_econ.experiments.work import Order, Outcome
 from dcg_econ.learning import AbstractEstimator, AbstractObjective, Selfish, Silence
-from dcg_econ.learning.episode import AbstractProtocol
+from dcg_econ.learning.protocol import AbstractProtocol
 from dcg_econ.mechanism import AbstractMechanism
 
 

@@ -15,3 +15,9 @@ from dcg_econ.agents.strategies import AbstractStrategy as AbstractStrategy
 from dcg_econ.agents.strategies import AffineDemand as AffineDemand
 from dcg_econ.agents.strategies import AffineQuantity as AffineQuantity
 from dcg_econ.agents.strategies import ProportionalDemand as ProportionalDemand
+from dcg_econ.agents.talkers import AbstractTalkers as AbstractTalkers
+from dcg_econ.agents.talkers import Decoded as Decoded
+from dcg_econ.agents.talkers import SenderReceiver as SenderReceiver
+from dcg_econ.agents.talkers import SeparateSpeakers as SeparateSpeakers
+from dcg_econ.agents.talkers import SharedSpeakers as SharedSpeakers
+from dcg_econ.agents.talkers import Talkers as Talkers

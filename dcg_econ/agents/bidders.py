@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from dcg_econ.agents.bids import Sides
-from dcg_econ.agents.learned import AbstractAgent, AbstractPopulation, Frozen
+from dcg_econ.agents.learned import AbstractAgent, AbstractReporters, Frozen
 from dcg_econ.priors import as_number
 
 
@@ -58,7 +58,7 @@ class BidAgent(AbstractAgent):
         return numbers[:, 0]
 
 
-class Bidders(AbstractPopulation):
+class Bidders(AbstractReporters):
     """All buyers use one net and all sellers another, on their own types."""
 
     buyer: AbstractAgent
@@ -70,10 +70,13 @@ class Bidders(AbstractPopulation):
             [jax.vmap(self.buyer.features)(known.buyers), jax.vmap(self.seller.features)(known.sellers)]
         )
 
-    def numbers(self, known: Sides, heard: Any = None) -> Any:
-        first, second = (None, None) if heard is None else (heard[: self.buyers], heard[self.buyers :])
+    def numbers_at(self, features, heard):
+        m = self.buyers
         return jnp.concatenate(
-            [jax.vmap(self.buyer.numbers)(known.buyers, first), jax.vmap(self.seller.numbers)(known.sellers, second)]
+            [
+                jax.vmap(self.buyer.numbers_at)(features[:m], heard[:m]),
+                jax.vmap(self.seller.numbers_at)(features[m:], heard[m:]),
+            ]
         )
 
     def assemble(self, numbers):

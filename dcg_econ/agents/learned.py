@@ -197,10 +197,6 @@ class AbstractPopulation(eqx.Module):
     """A profile made of agents: who uses which net."""
 
     @abstractmethod
-    def features(self, known: Any) -> Float[Array, "N F"]:
-        """What each player knows as numbers of size one, for nets."""
-
-    @abstractmethod
     def numbers(self, known: Any, heard: Float[Array, "N H"] | None = None) -> Float[Array, "N k"]:
         """The numbers of every player's report; `heard`: what each has heard, nothing by default."""
 
@@ -212,7 +208,24 @@ class AbstractPopulation(eqx.Module):
         return self.assemble(self.numbers(known))
 
 
-class Shared(AbstractPopulation):
+class AbstractReporters(AbstractPopulation):
+    """A population whose reports are its nets' answers to rows of numbers of size one."""
+
+    @abstractmethod
+    def features(self, known: Any) -> Float[Array, "N F"]:
+        """What each player knows as numbers of size one."""
+
+    @abstractmethod
+    def numbers_at(self, features: Float[Array, "N F"], heard: Float[Array, "N H"]) -> Float[Array, "N k"]:
+        """The numbers of every player's report from the features of what it knows."""
+
+    def numbers(self, known, heard=None):
+        features = self.features(known)
+        nothing = jnp.zeros((features.shape[0], 0), features.dtype)
+        return self.numbers_at(features, nothing if heard is None else heard)
+
+
+class Shared(AbstractReporters):
     """All players use one net on their own types: players that are alike but for their types."""
 
     agent: AbstractAgent
@@ -220,14 +233,14 @@ class Shared(AbstractPopulation):
     def features(self, known):
         return jax.vmap(self.agent.features)(known)
 
-    def numbers(self, known, heard=None):
-        return jax.vmap(self.agent.numbers)(known, heard)
+    def numbers_at(self, features, heard):
+        return jax.vmap(self.agent.numbers_at)(features, heard)
 
     def assemble(self, numbers):
         return self.agent.assemble(numbers)
 
 
-class Separate(AbstractPopulation):
+class Separate(AbstractReporters):
     """Each player has its own net: `Separate(make, n, key=key)` with `make(key)` an agent."""
 
     agents: AbstractAgent
@@ -240,9 +253,11 @@ class Separate(AbstractPopulation):
         axes = learned_axes(self.agents)
         return eqx.filter_vmap(lambda agent, k: agent.features(k), in_axes=(axes, 0))(self.agents, known)
 
-    def numbers(self, known, heard=None):
+    def numbers_at(self, features, heard):
         axes = learned_axes(self.agents)
-        return eqx.filter_vmap(lambda agent, k, h: agent.numbers(k, h), in_axes=(axes, 0, 0))(self.agents, known, heard)
+        return eqx.filter_vmap(lambda agent, x, h: agent.numbers_at(x, h), in_axes=(axes, 0, 0))(
+            self.agents, features, heard
+        )
 
     def assemble(self, numbers):
         return self.agents.assemble(numbers)

@@ -55,9 +55,10 @@ class Greedy(AbstractSymbols):
 
 
 class GumbelSoftmax(AbstractSymbols):
-    """A differentiable stand-in for a symbol: softmax((logits + Gumbel noise) / temperature) (Jang et al.; Maddison et al. 2017).
+    """A differentiable stand-in for a symbol: softmax((logits + Gumbel noise) / temperature).
 
-    `straight_through`: the listener gets the one-hot of the largest weight, and the derivative of the soft weights.
+    Jang et al. (2017), Maddison et al. (2017). `straight_through`: the listener
+    gets the one-hot of the largest weight, and the derivative of the soft weights.
     As gradients of the game with symbols, both are biased.
     """
 

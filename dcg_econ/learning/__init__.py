@@ -1,8 +1,13 @@
 """Playing and learning."""
 
+from dcg_econ.learning.baselines import AbstractBaseline as AbstractBaseline
+from dcg_econ.learning.baselines import LearnedBaseline as LearnedBaseline
+from dcg_econ.learning.baselines import LeaveOneOut as LeaveOneOut
+from dcg_econ.learning.baselines import NoBaseline as NoBaseline
+from dcg_econ.learning.baselines import RunningMean as RunningMean
 from dcg_econ.learning.checkpoint import Checkpoint as Checkpoint
 from dcg_econ.learning.episode import Episode as Episode
-from dcg_econ.learning.episode import Silence as Silence
+from dcg_econ.learning.episode import message_gradients as message_gradients
 from dcg_econ.learning.episode import play as play
 from dcg_econ.learning.estimators import AbstractEstimator as AbstractEstimator
 from dcg_econ.learning.estimators import Interim as Interim
@@ -12,5 +17,13 @@ from dcg_econ.learning.objectives import AbstractObjective as AbstractObjective
 from dcg_econ.learning.objectives import Joint as Joint
 from dcg_econ.learning.objectives import Selfish as Selfish
 from dcg_econ.learning.optimiser import default_optimiser as default_optimiser
+from dcg_econ.learning.protocol import AbstractProtocol as AbstractProtocol
+from dcg_econ.learning.protocol import Protocol as Protocol
+from dcg_econ.learning.protocol import Silence as Silence
+from dcg_econ.learning.protocol import as_protocol as as_protocol
+from dcg_econ.learning.score import Enumerated as Enumerated
+from dcg_econ.learning.score import Relaxed as Relaxed
+from dcg_econ.learning.score import ScoreFunction as ScoreFunction
+from dcg_econ.learning.talk import Talk as Talk
 from dcg_econ.learning.train import Run as Run
 from dcg_econ.learning.train import train as train

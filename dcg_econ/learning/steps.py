@@ -1,70 +1,200 @@
-"""What training compiles: a chunk of steps of all sessions, and an assessment of where they stand."""
+"""What training compiles: a chunk of steps of all sessions, and an assessment of where they stand.
+
+The gradient of a batch is taken at taps on everything that players emit, raw numbers of messages and numbers of reports, with
+all parameters held; a player's own taps, and no others, are then pulled back through its nets, with what they heard held.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from dcg_econ.equilibrium.regret import regret
 from dcg_econ.learning.devices import on_each
-from dcg_econ.learning.episode import Silence, play
-from dcg_econ.learning.estimators import AbstractEstimator
+from dcg_econ.learning.episode import play
+from dcg_econ.learning.estimators import AbstractEstimator, Drawn
 from dcg_econ.learning.objectives import AbstractObjective
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.learning.protocol import AbstractProtocol, Protocol
+from dcg_econ.learning.talk import Talk, Taps, converse, memory
+from dcg_econ.mechanism import AbstractGame, AbstractMechanism
+
+
+class Draw(NamedTuple):
+    """What the E episodes of a batch are played on: types, what players know of them, keys of talk, numbers of words."""
+
+    types: Any
+    known: Any
+    keys: Array
+    branches: Array | None
+
+
+class Passage(NamedTuple):
+    """What the derivative of an episode needs not: its talk, what was heard, what length cost, whether anything failed."""
+
+    talk: Talk | None
+    heard: Array | None
+    length_charges: Array
+    whole: Array
+    settled: Array
 
 
 class Game(eqx.Module):
     """What the gradient of learning is made of, besides what is learned."""
 
-    mechanism: AbstractMechanism
+    mechanism: AbstractGame
+    protocol: AbstractProtocol
     estimator: AbstractEstimator
     objective: AbstractObjective
     rest: Any
 
-    def gradient(self, learned, key, batch):
-        """The ascent direction of one session on `batch` episodes, shaped like `learned`; and the share that failed."""
-        types = jax.vmap(self.mechanism.sample_types)(jax.random.split(key, batch))
-        known = jax.vmap(self.mechanism.known)(types)
-        numbers, pull = jax.vjp(lambda p: jax.vmap(eqx.combine(p, self.rest).numbers)(known), learned)
+    def draw(self, key: Array, batch: int) -> Draw:
+        """A batch; each episode is repeated for every course that talk can take, where the estimator asks for that."""
+        keys = jax.random.split(key, batch)
+        types = jax.vmap(self.mechanism.sample_types)(keys)
+        draw = Draw(
+            types, jax.vmap(self.mechanism.known)(types), jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys), None
+        )
+        branches = self.estimator.branches(self.protocol, self.mechanism.players)
+        if branches is None:
+            return draw
+        repeated = jax.tree.map(lambda x: jnp.repeat(x, len(branches), axis=0), draw)
+        return repeated._replace(branches=jnp.tile(jnp.asarray(branches), (batch, 1, 1)))
+
+    def shown(self, learned, key: Array, batch: int) -> Drawn:
+        """What a batch comes to, for its shapes."""
+        population = eqx.combine(learned, self.rest)
+        draw = self.draw(key, batch)
+        (payoffs, log_probs, _), passage = self._played(population, draw, jnp.zeros(()), self._taps(population, draw))
+        return self._drawn(draw, payoffs, log_probs, passage)
+
+    def gradient(self, learned, remembered, key, step, batch):
+        """The ascent direction of one session on `batch` episodes, shaped like `learned`, what the estimator remembers,
+        and the share that failed."""
+        draw = self.draw(key, batch)
         population = eqx.combine(jax.lax.stop_gradient(learned), self.rest)
+        (payoffs, log_probs, _), pull, passage = jax.vjp(
+            lambda taps: self._played(population, draw, step, taps), self._taps(population, draw), has_aux=True
+        )
+        drawn = self._drawn(draw, payoffs, log_probs, passage)
+        credit, remembered = self.estimator.credit(remembered, drawn)
+        rows, players = drawn.weights.shape
+        bonus = jnp.ones((1, players)) if self.objective.common else jnp.eye(players)
+
+        def row(weights, log_probs, bonus):
+            scale = credit.payoffs[:, None]
+            (taps,) = pull((scale * weights, log_probs, scale * bonus))
+            return taps
+
+        at_taps = jax.vmap(row)(drawn.weights, credit.log_probs, bonus)
+        own = jax.tree.map(lambda x: _own(x, common=rows == 1), (at_taps.raw, at_taps.numbers))
+        good = passage.whole & _all_finite(own)
+        own = jax.tree.map(lambda x: jnp.where(good.reshape(-1, *[1] * (x.ndim - 1)), x, 0) / batch, own)
+        _, back = jax.vjp(lambda p: self._emitted(eqx.combine(p, self.rest), draw, passage), learned)
+        (direction,) = back(own)
+        return direction, remembered, jnp.mean(~(good & passage.settled))
+
+    def _played(self, population, draw: Draw, step, taps: Taps):
+        """Payoffs net of charges (E, N), log-probabilities (E,) and bonuses (E, N), with what is not differentiated."""
         setting = self.estimator.setting(self.mechanism, population)
         # Beyond it payoffs overflow, and Lineax raises on what is not finite in a derivative, for all sessions at once.
-        limit = float(jnp.finfo(numbers.dtype).max) ** (1 / 3)
+        limit = float(jnp.finfo(taps.numbers.dtype).max) ** (1 / 3)
+        game, protocol, players = self.mechanism, self.protocol, self.mechanism.players
 
-        def one(numbers, types):
+        def one(taps, types, known, key, branch):
+            hear = self.estimator.hear(protocol.language, step, branch) if isinstance(protocol, Protocol) else None
+            talk, heard = converse(population, protocol, players, known, key, hear, taps)
+            numbers = population.numbers(known, heard) + taps.numbers
             whole = jnp.all(jnp.abs(numbers) < limit)
-            numbers = jnp.where(whole, numbers, 0)
+            actions = population.assemble(jnp.where(whole, numbers, 0))
+            payoffs = self.estimator.payoffs(game, setting, actions, types)
+            settled = game.settled(game.outcome(game.handed_in(actions, types)))
+            nothing = jnp.zeros_like(payoffs)
+            if talk is None:
+                return (payoffs, jnp.zeros(()), nothing), Passage(None, None, nothing, whole, settled)
+            bonus = jnp.sum(self.estimator.bonus() * talk.entropy - talk.penalty, axis=0)
+            net = payoffs - jnp.sum(talk.charge, axis=0)
+            passage = Passage(talk, heard, jnp.sum(talk.length_charge, axis=0), whole, settled)
+            return (net, jnp.sum(talk.log_prob), bonus), passage
 
-            def payoffs(x):
-                return self.estimator.payoffs(self.mechanism, setting, population.assemble(x), types)
+        return jax.vmap(one)(taps, draw.types, draw.known, draw.keys, draw.branches)
 
-            _, own = self.estimator.gradient(payoffs, numbers, self.objective)
-            good = whole & jnp.all(jnp.isfinite(own))
-            reports = self.mechanism.handed_in(population.assemble(numbers), types)
-            settled = self.mechanism.settled(self.mechanism.outcome(reports))
-            return jnp.where(good, own, 0), ~(good & settled)
+    def _drawn(self, draw: Draw, payoffs, log_probs, passage: Passage) -> Drawn:
+        players = payoffs.shape[1]
+        weights = self.objective.weights(players)[: 1 if self.objective.common else players]
+        context = jnp.concatenate([x.reshape(payoffs.shape[0], -1) for x in jax.tree.leaves(draw.known)], axis=1)
+        length = passage.length_charges
+        return jax.lax.stop_gradient(Drawn(payoffs + length, length, log_probs, context, weights))
 
-        own, bad = jax.vmap(one)(numbers, types)
-        (direction,) = pull(own / batch)
-        return direction, jnp.mean(bad)
+    def _taps(self, population, draw: Draw) -> Taps:
+        """Zeros on everything that is emitted in a batch; what comes through is not tapped."""
+        shapes = eqx.filter_eval_shape(lambda: self._emitted(population, draw, None))
+        raw, numbers = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        unheard = jnp.zeros((numbers.shape[0], self.protocol.turns, 1, 1), numbers.dtype)
+        return Taps(raw, unheard, numbers)
+
+    def _emitted(self, population, draw: Draw, passage: Passage | None):
+        """Raw numbers (E, T, N, R) and numbers of reports (E, N, k), given what was heard (zeros without `passage`)."""
+        protocol, players = self.protocol, self.mechanism.players
+        if not isinstance(protocol, Protocol):
+            numbers = jax.vmap(population.numbers)(draw.known)
+            return jnp.zeros((numbers.shape[0], 0, len(players), 0), numbers.dtype), numbers
+        hears = protocol.hears(players)
+
+        def one(known, received):
+            said = [memory(list(received[:turn]), protocol, hears) for turn in range(protocol.turns + 1)]
+            raw = [population.raw(known, said[turn], turn) for turn in range(protocol.turns)]
+            return jnp.stack(raw), population.numbers(known, said[-1])
+
+        episodes = draw.keys.shape[0]
+        nothing = jnp.zeros((episodes, protocol.turns, len(players), protocol.language.heard))
+        return jax.vmap(one)(draw.known, nothing if passage is None else jax.lax.stop_gradient(passage.talk.received))
+
+
+def _own(x: Array, common: bool) -> Array:
+    """Of the derivatives of each objective in everybody's taps (rows, E, [T,] N, ...), each player's of its own."""
+    if common:
+        return x[0]
+    return jnp.einsum("ietir->etir" if x.ndim == 5 else "ieir->eir", x)
+
+
+def _all_finite(tree: Any) -> Array:
+    """Whether all numbers of each episode are finite, (E,)."""
+    flags = [jnp.all(jnp.isfinite(x), axis=tuple(range(1, x.ndim))) for x in jax.tree.leaves(tree)]
+    return jnp.all(jnp.stack(flags), axis=0)
+
+
+@eqx.filter_jit
+def begin(game, learned, keys, batch):
+    """What the estimator remembers of each session before anything was played."""
+
+    def session(learned, key):
+        shapes = jax.eval_shape(lambda p, k: game.shown(p, k, batch), learned, key)
+        return game.estimator.begin(key, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes))
+
+    return jax.vmap(session)(learned, keys)
 
 
 @eqx.filter_jit
 def advance(game, optimiser, learned, state, keys, start, length, batch, mesh):
-    """`length` steps of all sessions from step `start`, split over `mesh`: what is learned, optimiser state, failed (S,)."""
+    """`length` steps of all sessions from step `start`, split over `mesh`: what is learned, state, failed (S,).
+
+    `state`: the optimiser's, and what the estimator remembers.
+    """
 
     def chunk(whole, learned, state, keys):
         game, start = whole
 
         def step(carry, t):
             def session(learned, state, key):
-                direction, failed = game.gradient(learned, jax.random.fold_in(key, t), batch)
+                moments, remembered = state
+                direction, remembered, failed = game.gradient(learned, remembered, jax.random.fold_in(key, t), t, batch)
                 descent = jax.tree.map(jnp.negative, direction)
-                updates, state = optimiser.update(descent, state, learned)
-                return eqx.apply_updates(learned, updates), state, failed
+                updates, moments = optimiser.update(descent, moments, learned)
+                return eqx.apply_updates(learned, updates), (moments, remembered), failed
 
             learned, state = carry
             learned, state, failed = jax.vmap(session)(learned, state, keys)
@@ -76,22 +206,49 @@ def advance(game, optimiser, learned, state, keys, start, length, batch, mesh):
     return on_each(chunk, mesh, (game, start), learned, state, keys)
 
 
+class Standing(NamedTuple):
+    """Where sessions stand, each (S,): efficiency with nothing soft, the same as trained (soft, sampled), regret, and the
+    mean cost of all messages of an episode in nats and in tokens."""
+
+    efficiency: Any
+    soft: Any
+    regret: Any
+    nats: Any
+    length: Any
+
+
 @eqx.filter_jit
-def assess(mechanism, rest, learned, evaluation, mesh):
-    """Efficiency and regret (S,) of every session on the same draws, split over `mesh`."""
+def assess(game, learned, evaluation, step, mesh):
+    """The `Standing` of every session on the same draws, split over `mesh`."""
 
     def each(whole, learned):
-        mechanism, rest, evaluation = whole
+        game, evaluation, step = whole
         keys = jax.random.split(evaluation.key, evaluation.draws)
 
         def session(learned):
-            population = eqx.combine(learned, rest)
-            episodes = jax.vmap(lambda k: play(mechanism, population, Silence(), key=k))(keys)
-            settled = jax.vmap(mechanism.settled)(episodes.outcome)
-            efficiency = jnp.sum(episodes.welfare) / jnp.sum(episodes.first_best)
-            epsilon = regret(mechanism, population, evaluation).epsilon
-            return jnp.where(jnp.all(settled), efficiency, jnp.nan), jnp.where(jnp.any(settled), epsilon, jnp.nan)
+            population = eqx.combine(learned, game.rest)
+            sharp, talk, settled = _efficiency(game, population, game.protocol.sharp(), None, keys)
+            if talk is None:
+                soft, nats, length = sharp, jnp.zeros(()), jnp.zeros(())
+            else:
+                branches = game.estimator.branches(game.protocol, game.mechanism.players)
+                hear = None if branches is not None else game.estimator.hear(game.protocol.language, step, None)
+                soft, talk, _ = _efficiency(game, population, game.protocol, hear, keys)
+                nats, length = (jnp.mean(jnp.sum(x, axis=(1, 2))) for x in (talk.nats, talk.length))
+            if talk is None and isinstance(game.mechanism, AbstractMechanism):
+                epsilon = jnp.where(settled, regret(game.mechanism, population, evaluation).epsilon, jnp.nan)
+            else:
+                epsilon = jnp.full((), jnp.nan)
+            return Standing(sharp, soft, epsilon, nats, length)
 
         return jax.vmap(session)(learned)
 
-    return on_each(each, mesh, (mechanism, rest, evaluation), learned)
+    return on_each(each, mesh, (game, evaluation, step), learned)
+
+
+def _efficiency(game: Game, population, protocol, hear, keys):
+    """Efficiency over plays, NaN where one did not settle; their talk; whether any settled."""
+    episodes = jax.vmap(lambda k: play(game.mechanism, population, protocol, key=k, hear=hear))(keys)
+    settled = jax.vmap(game.mechanism.settled)(episodes.outcome)
+    efficiency = jnp.sum(episodes.welfare) / jnp.sum(episodes.first_best)
+    return jnp.where(jnp.all(settled), efficiency, jnp.nan), episodes.talk, jnp.any(settled)

@@ -23,12 +23,12 @@ from dcg_econ.agents.learned import AbstractPopulation, learned_axes, split_lear
 from dcg_econ.equilibrium.regret import Draws
 from dcg_econ.learning.checkpoint import Checkpoint
 from dcg_econ.learning.devices import gathered, placement, put
-from dcg_econ.learning.episode import AbstractProtocol
 from dcg_econ.learning.estimators import AbstractEstimator, default_estimator
 from dcg_econ.learning.objectives import AbstractObjective, Selfish
 from dcg_econ.learning.optimiser import default_optimiser
-from dcg_econ.learning.steps import Game, advance, assess
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.learning.protocol import as_protocol
+from dcg_econ.learning.steps import Game, advance, assess, begin
+from dcg_econ.mechanism import AbstractGame
 
 _EVALUATION = 2**31 - 1  # no session has this number
 
@@ -36,17 +36,22 @@ _EVALUATION = 2**31 - 1  # no session has this number
 class Run(eqx.Module):
     """Trained populations, stacked over sessions, and their history.
 
-    `steps` (R,): the steps after which a record was made, 0 first. `efficiency`, `regret`, `failed` (S, R): on fresh
-    draws, the same for all sessions; `failed` is the share of training episodes since the last
-    record that the mechanism did not settle (a price outside its bounds) or whose gradient is not a number; the latter
-    are left out of the update, the former still teach. A record with an unsettled play has no efficiency (NaN), and one
-    with no other has no regret: a session that diverges ends so, and the others go on.
+    `steps` (R,): the steps after which a record was made, 0 first. All else (S, R), on fresh draws that are the same for all
+    sessions: `efficiency` with nothing soft (symbols as most likely, not drawn; a hard STOP), `soft` the same as trained,
+    `nats` and `length` what all messages of an episode come to, `regret` (NaN after talk: see `talk_regret`). `failed` is
+    the share of training episodes since the last record that the mechanism did not settle (a price outside its bounds) or
+    whose gradient is not a number; the latter are left out of the update, the former still teach. A record with an
+    unsettled play has no efficiency (NaN), and one with no other has no regret: a session that diverges ends so, and the
+    others go on.
     """
 
     agents: AbstractPopulation
     steps: Int[Array, " R"]
     efficiency: Float[Array, "S R"]
+    soft: Float[Array, "S R"]
     regret: Float[Array, "S R"]
+    nats: Float[Array, "S R"]
+    length: Float[Array, "S R"]
     failed: Float[Array, "S R"]
 
     @property
@@ -69,7 +74,7 @@ class Run(eqx.Module):
         import pandas as pd
 
         sessions, records = self.efficiency.shape
-        columns = {name: np.asarray(getattr(self, name)).ravel() for name in ("efficiency", "regret", "failed")}
+        columns = {name: np.asarray(getattr(self, name)).ravel() for name in _Record._fields}
         index = {"session": np.repeat(np.arange(sessions), records), "step": np.tile(np.asarray(self.steps), sessions)}
         return pd.DataFrame(index | columns)
 
@@ -79,9 +84,9 @@ class Run(eqx.Module):
 
 
 def train(
-    mechanism: AbstractMechanism,
+    mechanism: AbstractGame,
     agents: Callable[[Array], AbstractPopulation],
-    protocol: AbstractProtocol | None = None,
+    protocol: Any = None,
     *,
     estimator: AbstractEstimator | None = None,
     objective: AbstractObjective | None = None,
@@ -98,35 +103,41 @@ def train(
 ) -> Run:
     """Trains `sessions` populations side by side, each initialised by `agents(key)`.
 
-    A step plays `batch` fresh episodes. `estimator` defaults to what suits the mechanism (`default_estimator`), and
+    A step plays `batch` fresh episodes, with the talk of `protocol` before the reports: `Silence()` by default, a language that
+    everybody speaks once, or a `Protocol`. `estimator` defaults to what suits the two (`default_estimator`), and
     `optimiser` to `default_optimiser(steps)`; compiled code is found again for the same object only, whatever the numbers
     of the mechanism. `progress(done, steps, text)` is called after each of the `records` chunks of steps. With a
     `checkpoint`, the same call goes on where an earlier one was interrupted and ends in the same numbers (OSError where it
     cannot be written). `devices`: sessions are shared out over the largest number of them that divides `sessions`.
     """
-    _check(mechanism, agents, protocol, checkpoint, steps=steps, batch=batch, sessions=sessions, records=records)
+    _check(mechanism, agents, checkpoint, steps=steps, batch=batch, sessions=sessions, records=records)
+    protocol = as_protocol(protocol)
+    protocol.speaking(mechanism.players)
     optimiser = optimiser or default_optimiser(steps)
     keys = jax.vmap(lambda s: jax.random.fold_in(key, s))(jnp.arange(sessions))
     learned, rest = split_learned(unstack_frozen(eqx.filter_vmap(agents)(keys)))
-    game = Game(mechanism, estimator or default_estimator(mechanism), objective or Selfish(), rest)
-    game.estimator.check(mechanism, game.objective)
+    estimator, objective = estimator or default_estimator(mechanism, protocol), objective or Selfish()
+    estimator.check(mechanism, objective, protocol, batch)
+    game = Game(mechanism, protocol, estimator, objective, rest)
     evaluation = Draws(record_draws, jax.random.fold_in(key, _EVALUATION))
     marks = np.linspace(0, steps, min(records, steps) + 1).round().astype(int).tolist()
     keeper = _Keeper(checkpoint, marks, sessions, (marks, batch, *_given(game, keys, evaluation)))
-    now = keeper.load(_Standing(learned, jax.vmap(optimiser.init)(learned), ()))
+    state = jax.vmap(optimiser.init)(learned), begin(game, learned, keys, batch)
+    now = keeper.load(_Standing(learned, state, ()))
 
     where = placement(devices, keys)
     game, evaluation = put((game, evaluation), where.whole)
     keys, now = put((keys, now), where.by_session)
 
     def assessed(learned, state, records, failed):
-        efficiency, epsilon = assess(game.mechanism, game.rest, learned, evaluation, where.mesh)
-        return _Standing(learned, state, (*records, _Record(efficiency, epsilon, failed)))
+        standing = assess(game, learned, evaluation, jnp.asarray(marks[len(records)]), where.mesh)
+        return _Standing(learned, state, (*records, _Record(*standing, failed)))
 
     def report():
         if progress is not None:
-            efficiency, epsilon, _ = map(np.asarray, now.records[-1])
-            text = f"efficiency {efficiency.mean():.4f}, regret {epsilon.mean():.1e}"
+            last = _Record(*map(np.asarray, now.records[-1]))
+            more = f"{last.nats.mean():.2f} nats" if protocol.turns else f"regret {last.regret.mean():.1e}"
+            text = f"efficiency {last.efficiency.mean():.4f}, {more}"
             progress(marks[len(now.records) - 1], steps, text)
 
     if now.records:
@@ -147,10 +158,13 @@ def train(
 
 
 class _Record(NamedTuple):
-    """What is on record after a chunk, each (S,)."""
+    """What is on record after a chunk, each (S,): the `Standing`, and what failed since the last."""
 
     efficiency: Any
+    soft: Any
     regret: Any
+    nats: Any
+    length: Any
     failed: Any
 
 
@@ -197,13 +211,13 @@ class _Keeper:
 
 def _given(game: Game, keys: Array, evaluation: Draws) -> tuple:
     """What must be the same for a training to go on, as far as it can be written down."""
-    parts = (game.mechanism, game.estimator, game.objective)
+    parts = (game.mechanism, game.protocol, game.estimator, game.objective)
     kinds = [type(part).__qualname__ for part in parts]
     arrays = eqx.filter((*parts, game.rest, keys, evaluation.key), eqx.is_array)
     return kinds, evaluation.draws, arrays
 
 
-def _check(mechanism, agents, protocol, checkpoint, **counts):
+def _check(mechanism, agents, checkpoint, **counts):
     """Raises `InputError` for arguments of `train` that cannot be used."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(mechanism):
         if eqx.is_inexact_array(leaf) and is_concrete(leaf) and np.any(np.isnan(leaf)):
@@ -215,7 +229,5 @@ def _check(mechanism, agents, protocol, checkpoint, **counts):
         raise InputError(
             "agents", f"{type(agents).__name__}", "give a function of a key, e.g. lambda key: dcg.Shared(...)"
         )
-    if protocol is not None and not isinstance(protocol, AbstractProtocol):
-        raise InputError("protocol", f"{protocol!r}", "give dcg.Silence(), the only protocol so far")
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         raise InputError("checkpoint", f"{checkpoint!r}", 'give dcg.Checkpoint("name of a file")')

@@ -3,6 +3,9 @@
 from dcg_econ.messages.basis import AbstractBasis as AbstractBasis
 from dcg_econ.messages.basis import DualBasis as DualBasis
 from dcg_econ.messages.basis import FeatureBasis as FeatureBasis
+from dcg_econ.messages.chat import Chat as Chat
+from dcg_econ.messages.chat import Choice as Choice
+from dcg_econ.messages.continuous import Continuous as Continuous
 from dcg_econ.messages.curve import AbstractCurve as AbstractCurve
 from dcg_econ.messages.curve import AffineCurve as AffineCurve
 from dcg_econ.messages.curve import KernelCurve as KernelCurve
@@ -20,4 +23,7 @@ from dcg_econ.messages.kernels import Matern32 as Matern32
 from dcg_econ.messages.kernels import Matern52 as Matern52
 from dcg_econ.messages.kernels import Polynomial as Polynomial
 from dcg_econ.messages.kernels import SquaredExponential as SquaredExponential
+from dcg_econ.messages.language import AbstractLanguage as AbstractLanguage
+from dcg_econ.messages.language import AbstractWords as AbstractWords
 from dcg_econ.messages.markov import MarkovBasis as MarkovBasis
+from dcg_econ.messages.spoken_curve import SpokenCurve as SpokenCurve

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from dcg_econ._errors import InputError
-from dcg_econ.messages.basis import AbstractBasis
 from dcg_econ.channels.base import Info
 from dcg_econ.channels.gaussian import GaussianNoise
+from dcg_econ.messages.basis import AbstractBasis
 from dcg_econ.messages.curve import KernelCurve, kernel_basis
 from dcg_econ.messages.kernels import AbstractKernel, Matern52
 from dcg_econ.messages.language import AbstractLanguage, require_price
@@ -33,7 +31,7 @@ class SpokenCurve(AbstractLanguage):
 
     def __init__(
         self,
-        knots: ArrayLike = tuple(np.linspace(0, 1, 8)),
+        knots: ArrayLike,
         kernel: AbstractKernel | None = None,
         ridge: ArrayLike = 1e-3,
         price: ArrayLike = 0.0,

@@ -53,7 +53,7 @@ def test_a_session_is_a_profile_like_any_other(two):
 
 def test_history_is_a_tidy_frame(two):
     frame = two.to_frame()
-    assert list(frame.columns) == ["session", "step", "efficiency", "regret", "failed"]
+    assert list(frame.columns) == ["session", "step", "efficiency", "soft", "regret", "nats", "length", "failed"]
     assert len(frame) == 8 and frame["session"].nunique() == 2 and frame["step"].max() == 60
 
 

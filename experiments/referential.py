@@ -1,0 +1,133 @@
+"""A race on the referential game: how many episodes each channel and estimator needs, nets, data and seeds held.
+
+Every entry learns with the same nets (GRU writer and reader), the same objects and the same seeds; what differs is the
+language, the estimator and its tuned settings. Sessions that never arrive count as the budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+
+from dcg_econ.agents import SenderReceiver
+from dcg_econ.agents.sequences import Chooser, Describer, TokenWriter
+from dcg_econ.learning import AbstractEstimator, Joint, Protocol, Run, default_optimiser, train
+from dcg_econ.mechanisms.referential import AbstractReferential, Discrimination
+from dcg_econ.messages import AbstractLanguage, Chat, Continuous
+
+TARGET = 0.95
+EVERY = 20  # steps between evaluations
+
+
+class Entry(NamedTuple):
+    """One way to learn: a language, an estimator, and the first step of Adam."""
+
+    name: str
+    language: AbstractLanguage
+    estimator: AbstractEstimator
+    learning_rate: float
+
+
+def protocol_of(language: AbstractLanguage) -> Protocol:
+    """The sender says one message."""
+    return Protocol(language, speakers=("sender",))
+
+
+def nets(game: AbstractReferential, language: AbstractLanguage, width: int = 64) -> Callable[[jax.Array], Any]:
+    """A GRU writer and a GRU reader that suit the language; a function of a key."""
+    features = game.attributes * game.values
+    length = language.length if isinstance(language, Chat | Continuous) else 1
+    extra = length if isinstance(language, Continuous) and length > 1 else 0  # the stop logits
+    said, heard = (language.raw - extra) // length, language.heard // length
+
+    def make(key):
+        first, second = jax.random.split(key)
+        writer = TokenWriter(features, length, said, key=first, width=width, extra=extra)
+        if isinstance(game, Discrimination):
+            return SenderReceiver(writer, Chooser(length, heard, features, key=second, width=width), language.heard)
+        return SenderReceiver(writer, Describer(length, heard, features, key=second, width=width), language.heard)
+
+    return make
+
+
+def learn(
+    game: AbstractReferential,
+    entry: Entry,
+    *,
+    episodes: int,
+    sessions: int,
+    batch: int = 512,
+    width: int = 64,
+    seed: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Run:
+    """Trains the sessions of one entry on at most `episodes` episodes each."""
+    steps = max(EVERY, episodes // batch // EVERY * EVERY)
+    return train(
+        game,
+        nets(game, entry.language, width),
+        protocol_of(entry.language),
+        estimator=entry.estimator,
+        objective=Joint(),
+        optimiser=default_optimiser(steps, entry.learning_rate),
+        steps=steps,
+        batch=batch,
+        sessions=sessions,
+        records=steps // EVERY,
+        record_draws=1000,
+        key=jax.random.key(seed),
+        progress=progress,
+    )
+
+
+def arrival(run: Run, batch: int = 512, target: float = TARGET) -> np.ndarray:
+    """Episodes after which each session (S,) is first evaluated at `target` or more, discretised; infinite if never."""
+    reached = np.asarray(run.efficiency) >= target
+    first = np.where(reached.any(axis=1), reached.argmax(axis=1), -1)
+    return np.where(first < 0, np.inf, np.asarray(run.steps)[first] * batch)
+
+
+def row(entry: Entry, run: Run, batch: int = 512) -> dict[str, Any]:
+    """What the race says of one entry, with the interval of the mean over sessions (Student's t, 95 per cent)."""
+    budget = float(run.steps[-1]) * batch
+    arrived = arrival(run, batch)
+    counted = np.minimum(arrived, budget)
+    best, last, soft = (np.asarray(x) for x in (run.efficiency.max(axis=1), run.efficiency[:, -1], run.soft[:, -1]))
+    half = _half_width(counted)
+    return {
+        "entry": entry.name,
+        "bits": entry.language.bits,
+        "learning_rate": entry.learning_rate,
+        "episodes": counted.mean(),
+        "episodes_low": counted.mean() - half,
+        "episodes_high": min(counted.mean() + half, budget),
+        "median": np.median(counted),
+        "arrived": np.isfinite(arrived).mean(),
+        "budget": budget,
+        "best": best.mean(),
+        "discretised": last.mean(),
+        "discretised_sd": last.std(ddof=1) if len(last) > 1 else np.nan,
+        "soft": soft.mean(),
+        "sessions": run.sessions,
+    }
+
+
+def race(
+    game: AbstractReferential, entries: Sequence[Entry], *, episodes: Sequence[int], **settings: Any
+) -> tuple[pd.DataFrame, dict[str, Run]]:
+    """One row for each entry, with its own budget of episodes, and the trained sessions by name."""
+    runs = {e.name: learn(game, e, episodes=n, **settings) for e, n in zip(entries, episodes, strict=True)}
+    batch = settings.get("batch", 512)
+    return pd.DataFrame([row(entry, runs[entry.name], batch) for entry in entries]), runs
+
+
+def _half_width(values: np.ndarray) -> float:
+    from scipy import stats
+
+    if len(values) < 2:
+        return float("nan")
+    return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
