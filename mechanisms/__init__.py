@@ -7,6 +7,7 @@ from dcg_econ.mechanisms.bargaining.alternating_offers import AlternatingOffers 
 from dcg_econ.mechanisms.bargaining.curve_bargaining import CurveBargaining as CurveBargaining
 from dcg_econ.mechanisms.bargaining.double_auction import DoubleAuction as DoubleAuction
 from dcg_econ.mechanisms.bargaining.item_negotiation import ItemNegotiation as ItemNegotiation
+from dcg_econ.mechanisms.bargaining.soft_auction import SoftAuction as SoftAuction
 from dcg_econ.mechanisms.curve_market import CurveMarket as CurveMarket
 from dcg_econ.mechanisms.public_goods.clarke_pivot import ClarkePivot as ClarkePivot
 from dcg_econ.mechanisms.public_goods.groves_ledyard import GrovesLedyard as GrovesLedyard
@@ -17,3 +18,5 @@ from dcg_econ.mechanisms.public_goods.serial_cost_sharing import SerialCostShari
 from dcg_econ.mechanisms.public_goods.voluntary_contribution import VoluntaryContribution as VoluntaryContribution
 from dcg_econ.mechanisms.public_goods.walker import Walker as Walker
 from dcg_econ.mechanisms.quantity_market import QuantityMarket as QuantityMarket
+from dcg_econ.mechanisms.referential import Discrimination as Discrimination
+from dcg_econ.mechanisms.referential import Reconstruction as Reconstruction

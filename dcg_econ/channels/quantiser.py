@@ -137,6 +137,7 @@ def quantised_scores(
     return curve
 
 
+@jax.jit  # fused, so that the distances to all words are never stored
 def _nearest(codebook, message):
     return jnp.argmin(jnp.sum((message[..., None, :] - codebook) ** 2, -1), -1)
 
@@ -172,4 +173,4 @@ def _require_enough(messages, words):
         raise InputError(
             "words", f"{words} for {messages.shape[0]} training messages", "give more messages or fewer words"
         )
-    require_finite("training_messages", messages)
+    require_finite("messages", messages)

@@ -6,6 +6,9 @@ from dcg_econ.learning.baselines import LeaveOneOut as LeaveOneOut
 from dcg_econ.learning.baselines import NoBaseline as NoBaseline
 from dcg_econ.learning.baselines import RunningMean as RunningMean
 from dcg_econ.learning.checkpoint import Checkpoint as Checkpoint
+from dcg_econ.learning.dice import dice as dice
+from dcg_econ.learning.dice import enumerated_payoffs as enumerated_payoffs
+from dcg_econ.learning.dice import magic_box as magic_box
 from dcg_econ.learning.episode import Episode as Episode
 from dcg_econ.learning.episode import message_gradients as message_gradients
 from dcg_econ.learning.episode import play as play

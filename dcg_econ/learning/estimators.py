@@ -185,7 +185,9 @@ def require_continuous(game: AbstractGame, protocol: AbstractProtocol) -> None:
         return
     remedy = "give dcg.Interim(), or leave the estimator to the mechanism"
     if isinstance(protocol, Protocol):
-        remedy = "train on a softened version (DoubleAuction(softness=0.02)), and judge it on the mechanism itself"
+        remedy = (
+            "train on a softened game, SoftAuction(auction, width=0.02), and judge the result on the auction itself"
+        )
     raise InputError(
         "estimator", f"derivatives of a play do not see who trades: payoffs of a {type(game).__name__} jump", remedy
     )

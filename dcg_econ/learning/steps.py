@@ -51,10 +51,14 @@ class Game(eqx.Module):
     objective: AbstractObjective
     rest: Any
 
-    def draw(self, key: Array, batch: int) -> Draw:
-        """A batch; each episode is repeated for every course that talk can take, where the estimator asks for that."""
+    def draw(self, key: Array, batch: int, noise: Array | None = None) -> Draw:
+        """A batch; each episode is repeated for every course that talk can take, where the estimator asks for that.
+
+        `noise`: another key for what channels draw, so that types are held while it is redrawn.
+        """
         keys = jax.random.split(key, batch)
         types = jax.vmap(self.mechanism.sample_types)(keys)
+        keys = keys if noise is None else jax.random.split(noise, batch)
         draw = Draw(
             types, jax.vmap(self.mechanism.known)(types), jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys), None
         )
@@ -71,10 +75,10 @@ class Game(eqx.Module):
         (payoffs, log_probs, _), passage = self._played(population, draw, jnp.zeros(()), self._taps(population, draw))
         return self._drawn(draw, payoffs, log_probs, passage)
 
-    def gradient(self, learned, remembered, key, step, batch):
+    def gradient(self, learned, remembered, key, step, batch, noise=None):
         """The ascent direction of one session on `batch` episodes, shaped like `learned`, what the estimator remembers,
         and the share that failed."""
-        draw = self.draw(key, batch)
+        draw = self.draw(key, batch, noise)
         population = eqx.combine(jax.lax.stop_gradient(learned), self.rest)
         (payoffs, log_probs, _), pull, passage = jax.vjp(
             lambda taps: self._played(population, draw, step, taps), self._taps(population, draw), has_aux=True
