@@ -98,6 +98,7 @@ _NAMES = {
         "Silence",
         "message_gradients",
         "play",
+        "talk_regret",
         "train",
     ),
 }

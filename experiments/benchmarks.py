@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.mechanism import AbstractGame
 from dcg_econ.mechanisms import DoubleAuction
 from dcg_econ.mechanisms.bargaining.second_best import second_best
 from dcg_econ.mechanisms.public_goods.lindahl import lindahl_allocation
@@ -29,7 +29,7 @@ Rule = Callable[[Any], Array]
 
 
 @singledispatch
-def second_best_rule(mechanism: AbstractMechanism) -> Rule | None:
+def second_best_rule(mechanism: AbstractGame) -> Rule | None:
     """A function from types (..., T) to the welfare of the second-best rule (...), or None where no bound is known.
 
     Raises `EquilibriumError` or `InputError` where there is a bound and it cannot be computed.
@@ -52,7 +52,7 @@ def _(mechanism: DoubleAuction) -> Rule | None:
 
 
 @singledispatch
-def lindahl_rule(mechanism: AbstractMechanism) -> Rule | None:
+def lindahl_rule(mechanism: AbstractGame) -> Rule | None:
     """A function from types (S, T, ...) to the welfare of Lindahl's allocation (S, T), or None where there is none."""
     del mechanism
     return None

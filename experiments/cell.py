@@ -17,6 +17,8 @@ from dcg_econ.experiments.benchmarks import lindahl_rule, second_best_rule
 from dcg_econ.experiments.conduct import Hooks, played
 from dcg_econ.experiments.plan import THEORY, Cell
 from dcg_econ.experiments.scene import Scene, scene, settle
+from dcg_econ.learning import Silence
+from dcg_econ.mechanism import AbstractMechanism
 
 
 class Result(NamedTuple):
@@ -46,11 +48,13 @@ def run_cell(cell: Cell, hooks: Hooks | None = None) -> Result:
 def _treatment(name: str, document: Mapping[str, Any], hooks: Hooks) -> Result:
     stage = scene(document, hooks.classes)
     done = played(stage.mechanism, document, stage.keys, hooks)
-    record = settle(stage.mechanism, done.profile, done.stacked, stage.types)
+    record = settle(stage.mechanism, done.profile, done.stacked, stage.types, done.protocol, stage.keys.talk)
     nash, warnings = _benchmark(stage)
     welfare = np.full(record.welfare.shape, np.nan)
     if nash is not None:
-        welfare = np.asarray(settle(stage.reference, nash.strategies, False, stage.reference_types).welfare)
+        welfare = np.asarray(
+            settle(stage.reference, nash.strategies, False, stage.reference_types, Silence(), stage.keys.talk).welfare
+        )
     second, more = _second_best(stage)
     rows = panel.frame(name, document, stage, done, record, {"nash_welfare": welfare, **second, **_lindahl(stage)})
     frames = {"panel": rows}
@@ -69,6 +73,8 @@ def _treatment(name: str, document: Mapping[str, Any], hooks: Hooks) -> Result:
 
 def _benchmark(stage: Scene) -> tuple[Equilibrium | None, tuple[str, ...]]:
     """The equilibrium of the reference mechanism, or why there is none."""
+    if not isinstance(stage.reference, AbstractMechanism):
+        return None, ()
     try:
         return solve(stage.reference), ()
     except (EquilibriumError, InputError) as error:
@@ -94,6 +100,8 @@ def _nash_efficiency(stage: Scene, nash: Equilibrium | None) -> float:
     """Of the mechanism that is played, which a treatment may have chosen otherwise than the reference."""
     if type(stage.mechanism) is type(stage.reference) and stage.reference_types is stage.types:
         return float("nan") if nash is None else float(nash.efficiency)
+    if not isinstance(stage.mechanism, AbstractMechanism):
+        return float("nan")
     try:
         return float(solve(stage.mechanism).efficiency)
     except (EquilibriumError, InputError):

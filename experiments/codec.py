@@ -23,30 +23,32 @@ from typing import Any
 
 import numpy as np
 
-from dcg_econ import agents, learning, mechanisms, priors
+from dcg_econ import agents, channels, learning, mechanisms, messages, priors
 from dcg_econ._names import nearest
 from dcg_econ.agents.strategies import AbstractStrategy
+from dcg_econ.channels import AbstractChannel
 from dcg_econ.experiments.specification import SpecificationError
-from dcg_econ.learning import AbstractEstimator, AbstractObjective
-from dcg_econ.learning.protocol import AbstractProtocol
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.learning import AbstractBaseline, AbstractEstimator, AbstractObjective, AbstractProtocol
+from dcg_econ.mechanism import AbstractGame
 from dcg_econ.mechanisms import public_goods
 from dcg_econ.mechanisms.bargaining import curve_bargaining
 from dcg_econ.mechanisms.bargaining.curve_bargaining import AbstractCommitment
 from dcg_econ.mechanisms.public_goods.costs import AbstractCost
 from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences
 from dcg_econ.mechanisms.public_goods.provision_rules import AbstractRebate, AbstractRefund
+from dcg_econ.messages import AbstractKernel, AbstractLanguage
 
 Classes = Mapping[str, type]
+Base = type | tuple[type, ...]
 
 # What a treatment says by a table of its own, besides its conduct.
-PARTS: Mapping[str, type] = {
-    "protocol": AbstractProtocol,
+PARTS: Mapping[str, Base] = {
+    "protocol": (AbstractProtocol, AbstractLanguage),  # a language alone is spoken once, by everybody
     "estimator": AbstractEstimator,
     "objective": AbstractObjective,
 }
-_HOMES: tuple[tuple[ModuleType, type], ...] = (
-    (mechanisms, AbstractMechanism),
+_HOMES: tuple[tuple[ModuleType, Base], ...] = (
+    (mechanisms, AbstractGame),
     (curve_bargaining, AbstractCommitment),
     (public_goods, AbstractPreferences),
     (public_goods, AbstractCost),
@@ -54,6 +56,10 @@ _HOMES: tuple[tuple[ModuleType, type], ...] = (
     (public_goods, AbstractRebate),
     (priors, priors.AbstractPrior),
     (agents, AbstractStrategy),
+    (messages, AbstractLanguage),
+    (messages, AbstractKernel),
+    (channels, AbstractChannel),
+    (learning, AbstractBaseline),
     *((learning, base) for base in PARTS.values()),
 )
 NO_CLASSES: Classes = {}
@@ -102,7 +108,7 @@ def sources(classes: Classes) -> dict[str, str]:
     return found
 
 
-def kinds(base: type, classes: Classes = NO_CLASSES) -> dict[str, type]:
+def kinds(base: Base, classes: Classes = NO_CLASSES) -> dict[str, type]:
     """The classes that a table can name where a `base` is wanted, by kind."""
     return {kind: cls for kind, cls in ({**_own(), **classes}).items() if issubclass(cls, base)}
 
@@ -112,7 +118,7 @@ def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(cls).parameters)
 
 
-def build(table: Any, base: type, where: str, classes: Classes = NO_CLASSES) -> Any:
+def build(table: Any, base: Base, where: str, classes: Classes = NO_CLASSES) -> Any:
     """The object that a table describes; raises `SpecificationError`, which names the key and the remedy."""
     if isinstance(table, str):
         table = {"kind": table}

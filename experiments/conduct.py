@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
@@ -16,10 +17,19 @@ from dcg_econ.agents.learned import learned_axes
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.equilibrium import Draws, regret, solve
 from dcg_econ.experiments.codec import NO_CLASSES, PARTS, Classes, build, kind_of
-from dcg_econ.experiments.learners import learner
 from dcg_econ.experiments.specification import SpecificationError, Training
-from dcg_econ.learning import Checkpoint, default_optimiser, train
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.experiments.talkers import learning_form, players_for
+from dcg_econ.learning import (
+    AbstractProtocol,
+    Checkpoint,
+    Protocol,
+    Silence,
+    as_protocol,
+    default_optimiser,
+    talk_regret,
+    train,
+)
+from dcg_econ.mechanism import AbstractGame, AbstractMechanism
 from dcg_econ.mechanisms import CurveMarket
 
 Progress = Callable[[int, int, str], None]
@@ -45,6 +55,7 @@ class Played(NamedTuple):
     history: pd.DataFrame | None
     warnings: tuple[str, ...] = ()
     agent_type: str = "analytic"
+    protocol: AbstractProtocol = Silence()
 
 
 class Keys(NamedTuple):
@@ -52,9 +63,10 @@ class Keys(NamedTuple):
 
     learning: jax.Array
     regret: jax.Array
+    talk: jax.Array
 
 
-def played(mechanism: AbstractMechanism, document: Mapping[str, Any], keys: Keys, hooks: Hooks) -> Played:
+def played(mechanism: AbstractGame, document: Mapping[str, Any], keys: Keys, hooks: Hooks) -> Played:
     """What the players of a cell do; raises `EquilibriumError` where there is nothing to play."""
     conduct = document["conduct"]
     if isinstance(conduct, str):
@@ -92,9 +104,10 @@ def _fixed(mechanism, profile, document) -> Played:
 def _learned(mechanism, document, keys, hooks) -> Played:
     training = Training.model_validate(document["training"])
     built = {key: build(document[key], base, key, hooks.classes) for key, base in PARTS.items()}
+    protocol = built["protocol"] = as_protocol(built["protocol"])
     run = train(
-        mechanism,
-        learner(mechanism, training),
+        learning_form(mechanism, protocol, training),
+        players_for(mechanism, protocol, training),
         **built,
         optimiser=default_optimiser(training.steps, training.learning_rate),
         steps=training.steps,
@@ -106,11 +119,18 @@ def _learned(mechanism, document, keys, hooks) -> Played:
         checkpoint=hooks.checkpoint,
         devices=hooks.devices,
     )
-    epsilon = np.asarray(_regrets(mechanism, run.agents, Draws(REGRET_DRAWS, keys.regret)))
+    epsilon = np.asarray(_regrets(mechanism, run.agents, protocol.sharp(), keys.regret))
     failed, tolerance = np.asarray(run.failed[:, -1]), document["tolerances"]["regret"]
     converged = (epsilon <= tolerance) & (failed == 0)
     return Played(
-        run.agents, True, epsilon, converged, run.to_frame(), _said(epsilon, failed, tolerance), agent_type="learned"
+        run.agents,
+        True,
+        epsilon,
+        converged,
+        run.to_frame(),
+        _said(epsilon, failed, tolerance),
+        agent_type="learned",
+        protocol=protocol.sharp(),
     )
 
 
@@ -126,9 +146,18 @@ def _said(epsilon: np.ndarray, failed: np.ndarray, tolerance: float) -> tuple[st
 
 
 @eqx.filter_jit
-def _regrets(mechanism, population, draws):
+def _regrets(mechanism, population, protocol, key):
+    """Regret of every session (S,); not known (NaN) for games of pure talk, which say more in columns of their own."""
     axes = learned_axes(population)
-    return eqx.filter_vmap(lambda p: regret(mechanism, p, draws).epsilon, in_axes=(axes,))(population)
+
+    def one(p):
+        if not isinstance(mechanism, AbstractMechanism):
+            return jnp.full((), jnp.nan)
+        if isinstance(protocol, Protocol):
+            return talk_regret(mechanism, p, protocol, key=key).epsilon
+        return regret(mechanism, p, Draws(REGRET_DRAWS, key)).epsilon
+
+    return eqx.filter_vmap(one, in_axes=(axes,))(population)
 
 
 CONDUCTS: dict[str, Callable[..., Played]] = {"learned": _learned, "nash": _nash, "price_taking": _price_taking}

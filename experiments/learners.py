@@ -17,7 +17,7 @@ from dcg_econ.agents import BidAgent, Bidders, CurveAgent, NumberAgent, Quantity
 from dcg_econ.agents.learned import AbstractPopulation
 from dcg_econ.experiments.codec import kind_of
 from dcg_econ.experiments.specification import SpecificationError, Training
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.mechanism import AbstractGame
 from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction, QuantityMarket
 from dcg_econ.mechanisms.market import AbstractMarket
 from dcg_econ.mechanisms.public_goods import Lindahl
@@ -29,9 +29,9 @@ Make = Callable[[jax.Array], AbstractPopulation]
 
 
 @singledispatch
-def learner(mechanism: AbstractMechanism, training: Training) -> Make:
+def learner(mechanism: AbstractGame, training: Training, heard: int = 0) -> Make:
     """A function of a key that makes an untrained population for the mechanism."""
-    del training
+    del training, heard
     raise SpecificationError(
         f"conduct: there are no learned players for {kind_of(type(mechanism))}; choose `nash` or register a maker with "
         "dcg_econ.experiments.learners.learner"
@@ -39,14 +39,14 @@ def learner(mechanism: AbstractMechanism, training: Training) -> Make:
 
 
 @learner.register
-def _(mechanism: CurveMarket, training: Training) -> Make:
+def _(mechanism: CurveMarket, training: Training, heard: int = 0) -> Make:
     knots = jnp.linspace(*_prices(mechanism), training.knots)
-    make = jax.tree_util.Partial(_curve_agent, training.width, knots, _units(mechanism))
+    make = jax.tree_util.Partial(_curve_agent, training.width, heard, knots, _units(mechanism))
     return _make_of(mechanism, make)
 
 
 @learner.register
-def _(mechanism: CurveBargaining, training: Training) -> Make:
+def _(mechanism: CurveBargaining, training: Training, heard: int = 0) -> Make:
     mean, std = mechanism.value_moments()
     usual = mechanism.walras_price(mean, mechanism.supply.mean())
     away = jnp.abs(mean - jnp.mean(mean))
@@ -62,25 +62,25 @@ def _(mechanism: CurveBargaining, training: Training) -> Make:
         "value_unit": _positive(jnp.max(away + np.sqrt(3) * std)),
         "quantity_unit": _positive(jnp.max(jnp.abs(mean - usual) / mechanism.curvature)),
     }
-    make = jax.tree_util.Partial(_curve_agent, training.width, knots, units)
+    make = jax.tree_util.Partial(_curve_agent, training.width, heard, knots, units)
     return lambda key: Separate(make, 2, key=key)
 
 
 @learner.register
-def _(mechanism: QuantityMarket, training: Training) -> Make:
+def _(mechanism: QuantityMarket, training: Training, heard: int = 0) -> Make:
     units = _units(mechanism)
     units |= {"supply_centre": mechanism.supply.mean(), "supply_unit": _positive(mechanism.supply.std())}
-    return _make_of(mechanism, jax.tree_util.Partial(_quantity_agent, training.width, units))
+    return _make_of(mechanism, jax.tree_util.Partial(_quantity_agent, training.width, heard, units))
 
 
 @learner.register
-def _(mechanism: DoubleAuction, training: Training) -> Make:
+def _(mechanism: DoubleAuction, training: Training, heard: int = 0) -> Make:
     values, costs = mechanism.values.support(), mechanism.costs.support()
-    return jax.tree_util.Partial(_bidders, training.width, mechanism.buyers, values, costs)
+    return jax.tree_util.Partial(_bidders, training.width, heard, mechanism.buyers, values, costs)
 
 
 @learner.register
-def _(mechanism: AbstractNumberInstitution, training: Training) -> Make:
+def _(mechanism: AbstractNumberInstitution, training: Training, heard: int = 0) -> Make:
     low, high = (np.unique(np.asarray(bound)) for bound in mechanism.bounds())
     if max(len(low), len(high)) > 1:
         raise SpecificationError("mechanism.endowment: learned players need the same endowment; give one number")
@@ -94,11 +94,11 @@ def _(mechanism: AbstractNumberInstitution, training: Training) -> Make:
         "low": low[0],
         "high": high[0],
     }
-    return _alike_or_not(mechanism, jax.tree_util.Partial(_number_agent, training.width, units))
+    return _alike_or_not(mechanism, jax.tree_util.Partial(_number_agent, training.width, heard, units))
 
 
 @learner.register
-def _(mechanism: AbstractCurveInstitution, training: Training) -> Make:
+def _(mechanism: AbstractCurveInstitution, training: Training, heard: int = 0) -> Make:
     centre, unit = _typical_types(mechanism)
     draws = jax.vmap(mechanism.sample_types)(jax.random.split(jax.random.key(0), 256))
     levels = jax.vmap(mechanism.efficient_level)(draws)
@@ -112,7 +112,7 @@ def _(mechanism: AbstractCurveInstitution, training: Training) -> Make:
         "quantity_centre": jnp.mean(paid),
         "quantity_unit": _positive(jnp.std(paid) + 0.25 * jnp.abs(jnp.mean(paid))),
     }
-    return _alike_or_not(mechanism, jax.tree_util.Partial(_curve_agent, training.width, knots, units))
+    return _alike_or_not(mechanism, jax.tree_util.Partial(_curve_agent, training.width, heard, knots, units))
 
 
 def _typical_types(mechanism: AbstractPublicGood) -> tuple[jax.Array, jax.Array]:
@@ -131,21 +131,25 @@ def _alike_or_not(mechanism: AbstractPublicGood, make) -> Make:
     return lambda key: Separate(make, len(mechanism.players), key=key)
 
 
-def _number_agent(width, units, key):
-    return NumberAgent(key=key, width=width, **units)
+def _number_agent(width, heard, units, key):
+    return NumberAgent(key=key, width=width, heard=heard, **units)
 
 
-def _bidders(width, buyers, values, costs, key):
+def _bidders(width, heard, buyers, values, costs, key):
     first, second = jax.random.split(key)
-    return Bidders(BidAgent(*values, key=first, width=width), BidAgent(*costs, key=second, width=width), buyers=buyers)
+    return Bidders(
+        BidAgent(*values, key=first, width=width, heard=heard),
+        BidAgent(*costs, key=second, width=width, heard=heard),
+        buyers=buyers,
+    )
 
 
-def _curve_agent(width, knots, units, key):
-    return CurveAgent(knots, key=key, width=width, **units)
+def _curve_agent(width, heard, knots, units, key):
+    return CurveAgent(knots, key=key, width=width, heard=heard, **units)
 
 
-def _quantity_agent(width, units, key):
-    return QuantityAgent(key=key, width=width, **units)
+def _quantity_agent(width, heard, units, key):
+    return QuantityAgent(key=key, width=width, heard=heard, **units)
 
 
 def _make_of(mechanism: AbstractMarket, make) -> Make:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.mechanism import AbstractGame
 from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction
 from dcg_econ.mechanisms.market import AbstractExchange, AbstractMarket
 from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood
@@ -37,7 +37,7 @@ PRICE, QUANTITY, MONEY, SLOPE = "price", "quantity", "money", "slope"
 
 
 @singledispatch
-def participants(mechanism: AbstractMechanism) -> Participants:
+def participants(mechanism: AbstractGame) -> Participants:
     """The players, each its own role's name: `trader 2` is a trader."""
     names = mechanism.players
     n = len(names)
@@ -45,7 +45,7 @@ def participants(mechanism: AbstractMechanism) -> Participants:
 
 
 @singledispatch
-def observe(mechanism: AbstractMechanism, types: Any, reports: Any, outcome: Any) -> dict[str, jax.Array]:
+def observe(mechanism: AbstractGame, types: Any, reports: Any, outcome: Any) -> dict[str, jax.Array]:
     """Columns of one play: arrays (P,) at the places of `participants`, or () for what all share.
 
     Here: every part of types, reports and outcome that is one number, or one for each player; names are the fields'.
@@ -61,7 +61,7 @@ def observe(mechanism: AbstractMechanism, types: Any, reports: Any, outcome: Any
 
 
 @singledispatch
-def columns(mechanism: AbstractMechanism) -> dict[str, Column]:
+def columns(mechanism: AbstractGame) -> dict[str, Column]:
     """Labels and units of the columns of `observe`, where there is more to say than their names."""
     del mechanism
     return {}

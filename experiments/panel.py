@@ -28,7 +28,7 @@ LABELS = {
     "nash_welfare": "Surplus in the Nash equilibrium, {money} per round",
     "second_best_welfare": "Surplus in the second best (Myerson and Satterthwaite), {money} per round",
     "lindahl_welfare": "Surplus in Lindahl's equilibrium at true preferences, {money} per round",
-    "bits": "Information in the message, bits (not priced: missing)",
+    "bits": "Information cost of the own messages, bits (missing in silence)",
     "regret": "Regret, one player's expected gain from the best deviation, share of first best",
     "converged": "Converged",
     "agent_type": "Agent",
@@ -91,7 +91,7 @@ def frame(
     money = {"welfare": record.welfare, "first_best": first_best, **benchmarks}
     found |= {column: spread(values, observe.MONEY) for column, values in money.items()}
     found |= {
-        "bits": np.nan,
+        "bits": _said(np.asarray(record.bits), people),
         "regret": by_session(played.regret),
         "converged": spread(np.asarray(record.settled) & played.converged[:, None], ""),
         "agent_type": np.tile(np.where(people.strategic, played.agent_type, "analytic"), sessions * rounds),
@@ -101,6 +101,13 @@ def frame(
     table = table[[*_FIXED, *middle, *(column for column in _LAST if column in table)]]
     table.attrs["variable_labels"] = _labels(list(table), labels, scene.units.names, document["parameters"])
     return table
+
+
+def _said(bits: np.ndarray, people: observe.Participants) -> np.ndarray:
+    """The bits (S, T, N) of the players' own messages, at their rows; nobody else says anything."""
+    column = np.full((*bits.shape[:2], len(people.names)), np.nan)
+    column[:, :, np.flatnonzero(people.strategic)] = bits
+    return column.ravel()
 
 
 def parameter_columns(point: Mapping[str, Any]) -> dict[str, Any]:

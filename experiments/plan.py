@@ -41,8 +41,10 @@ from dcg_econ.experiments.specification import (
     Training,
     Treatment,
 )
-from dcg_econ.learning import AbstractEstimator, AbstractObjective, Pathwise, Silence, default_estimator
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.experiments.talkers import learning_form
+from dcg_econ.learning import AbstractEstimator, AbstractObjective, as_protocol, default_estimator
+from dcg_econ.mechanism import AbstractGame
+from dcg_econ.mechanisms import CurveMarket
 
 THEORY = "theory"  # the cell with what theory alone says about a calibrated market
 _LONGEST = 100
@@ -171,18 +173,25 @@ def _players(treatment: Treatment, where: str, classes: Classes) -> dict[str, An
 
 
 def _estimator(treatment: Treatment, index: int, document: Mapping[str, Any], classes: Classes) -> dict[str, Any]:
-    """The estimator as given, or what suits the mechanism; refuses one that would estimate the wrong gradient."""
-    if "mechanism" not in document:
-        return (
-            {} if "estimator" in document else {"estimator": describe(Pathwise())}
-        )  # calibrated: payoffs are continuous
-    mechanism = build(document["mechanism"], AbstractMechanism, "mechanism", classes)
+    """The estimator as given, or what suits the mechanism and the talk; refuses one that would estimate the wrong gradient."""
+    calibrated = "mechanism" not in document  # to a curve market, whose payoffs are continuous
+    game = (
+        CurveMarket(curvature=jax.numpy.ones(2))
+        if calibrated
+        else build(document["mechanism"], AbstractGame, "mechanism", classes)
+    )
+    protocol = as_protocol(build(document["protocol"], PARTS["protocol"], "protocol", classes))
     given = document.get("estimator")
-    found = default_estimator(mechanism) if given is None else build(given, AbstractEstimator, "estimator", classes)
+    found = (
+        default_estimator(game, protocol) if given is None else build(given, AbstractEstimator, "estimator", classes)
+    )
     if treatment.conduct == "learned":
         objective = build(document["objective"], AbstractObjective, "objective", classes)
+        training = Training.model_validate(document["training"])
         try:
-            found.check(mechanism, objective, Silence(), 2)
+            if not calibrated:
+                protocol.speaking(game.players)
+            found.check(learning_form(game, protocol, training), objective, protocol, training.batch)
         except InputError as error:
             raise SpecificationError(f"treatments[{index}].{error}") from None
     return {"estimator": describe(found)}
@@ -224,7 +233,7 @@ def _own_part(specification, treatment: Treatment, index: int, point: Mapping[st
 
 def _mechanism(table: Mapping[str, Any], where: str, point: Mapping[str, Any], classes: Classes) -> dict:
     try:
-        return describe(build(table, AbstractMechanism, where, classes), where)
+        return describe(build(table, AbstractGame, where, classes), where)
     except SpecificationError as error:
         at = ", ".join(f"{key} = {short_text(value)}" for key, value in point.items())
         raise SpecificationError(f"{error}" + (f" (at {at} of the grid)" if at else "")) from None

@@ -15,7 +15,8 @@ from dcg_econ.agents.learned import learned_axes
 from dcg_econ.experiments import observe
 from dcg_econ.experiments.codec import NO_CLASSES, Classes, build, canonical_text, kind_of
 from dcg_econ.experiments.conduct import Keys
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.learning import AbstractProtocol, episode
+from dcg_econ.mechanism import AbstractGame
 
 
 class Units(NamedTuple):
@@ -35,8 +36,8 @@ class Scene(NamedTuple):
     """`reference`: the mechanism whose equilibrium is the panel's Nash benchmark. `types`: draws (S, T, ...)."""
 
     kind: str
-    mechanism: AbstractMechanism
-    reference: AbstractMechanism
+    mechanism: AbstractGame
+    reference: AbstractGame
     types: Any
     reference_types: Any
     units: Units
@@ -51,11 +52,11 @@ def scene(document: Mapping[str, Any], classes: Classes = NO_CLASSES) -> Scene:
         form, mechanism, reference, units = calibrated_scene(document)
         rounds = len(next(iter(units.scale.values())))
     else:
-        mechanism = build(document["mechanism"], AbstractMechanism, "mechanism", classes)
-        reference = build(document["reference"], AbstractMechanism, "mechanism", classes)
+        mechanism = build(document["mechanism"], AbstractGame, "mechanism", classes)
+        reference = build(document["reference"], AbstractGame, "mechanism", classes)
         form, units, rounds = kind_of(type(mechanism)), MODEL_UNITS, document["rounds"]
     study = jax.random.key(document["seed"])
-    keys = Keys(_own_key(study, document), jax.random.fold_in(study, 1))
+    keys = Keys(_own_key(study, document), jax.random.fold_in(study, 1), jax.random.fold_in(study, 2))
     ask = (document["sessions"], rounds, jax.random.fold_in(study, 0))
     types = draw(mechanism, *ask)
     same = document.get("mechanism") == document.get("reference") and type(mechanism) is type(reference)
@@ -71,7 +72,7 @@ def _own_key(study: jax.Array, document: Mapping[str, Any]) -> jax.Array:
     return study
 
 
-def draw(mechanism: AbstractMechanism, sessions: int, rounds: int, key: jax.Array) -> Any:
+def draw(mechanism: AbstractGame, sessions: int, rounds: int, key: jax.Array) -> Any:
     """Types (S, T, ...); those of session s do not depend on how many sessions there are."""
     return _draw(mechanism, jnp.arange(sessions), rounds, key)
 
@@ -85,30 +86,36 @@ def _draw(mechanism, sessions, rounds, key):
 
 
 class Record(NamedTuple):
-    """What happened in every session and round: (S, T, P) or (S, T)."""
+    """What happened in every session and round: (S, T, P) or (S, T); `bits` said by the players (S, T, N), NaN in silence."""
 
     columns: dict[str, jax.Array]
     welfare: jax.Array
     first_best: jax.Array
     settled: jax.Array
+    bits: jax.Array
 
 
 @eqx.filter_jit
-def settle(mechanism: AbstractMechanism, profile: Any, stacked: bool, types: Any) -> Record:
+def settle(
+    mechanism: AbstractGame, profile: Any, stacked: bool, types: Any, protocol: AbstractProtocol, key: jax.Array
+) -> Record:
     """Plays every round of every session."""
 
-    def one(profile, types):
-        reports = mechanism.reports(profile, types)
-        outcome = mechanism.outcome(reports)
+    def one(profile, types, key):
+        found = episode.settle(mechanism, profile, protocol, types, key)
+        silent = jnp.full(len(mechanism.players), jnp.nan)
         return Record(
-            observe.observe(mechanism, types, reports, outcome),
-            mechanism.welfare(types, outcome),
-            mechanism.first_best(types),
-            mechanism.settled(outcome),
+            observe.observe(mechanism, types, found.reports, found.outcome),
+            found.welfare,
+            found.first_best,
+            mechanism.settled(found.outcome),
+            silent if found.talk is None else jnp.sum(found.talk.nats, axis=0) / np.log(2),
         )
 
-    def session(profile, types):
-        return jax.vmap(lambda t: one(profile, t))(types)
+    def session(profile, types, key):
+        rounds = jax.tree.leaves(types)[0].shape[0]
+        return jax.vmap(lambda t, k: one(profile, t, k))(types, jax.random.split(key, rounds))
 
     axes = learned_axes(profile) if stacked else None
-    return eqx.filter_vmap(session, in_axes=(axes, 0))(profile, types)
+    keys = jax.random.split(key, jax.tree.leaves(types)[0].shape[0])
+    return eqx.filter_vmap(session, in_axes=(axes, 0, 0))(profile, types, keys)

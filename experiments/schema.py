@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dcg_econ.agents.strategies import AbstractStrategy
-from dcg_econ.experiments.codec import PARTS, kinds, parameters_of
+from dcg_econ.experiments.codec import PARTS, Base, kinds, parameters_of
 from dcg_econ.experiments.conduct import CONDUCTS
 from dcg_econ.experiments.specification import Specification
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.mechanism import AbstractGame
 from dcg_econ.priors import AbstractPrior
 
 _LINK = "https://json-schema.org/draft/2020-12/schema"
@@ -23,10 +23,10 @@ def json_schema() -> dict[str, Any]:
         if table["properties"]["kind"]["const"] == "empirical":
             priors["oneOf"].append(_table("empirical", ["file", "column"], ["file", "column"]))
     definitions["Prior"] = priors
-    mechanisms = _tables(AbstractMechanism)
+    mechanisms = _tables(AbstractGame)
     schema["properties"]["mechanism"] = mechanisms
     treatment = definitions["Treatment"]["properties"]
-    treatment["mechanism"] = _named(kinds(AbstractMechanism), mechanisms)
+    treatment["mechanism"] = _named(kinds(AbstractGame), mechanisms)
     treatment["conduct"] = _named(CONDUCTS, _tables(AbstractStrategy)) | {"default": "learned"}
     for key, base in PARTS.items():
         treatment[key] = treatment[key] | _named(kinds(base), _tables(base))
@@ -37,7 +37,7 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": _LINK} | schema
 
 
-def _tables(base: type) -> dict[str, Any]:
+def _tables(base: Base) -> dict[str, Any]:
     """One of the tables that describe a `base`."""
     made = []
     for kind, cls in sorted(kinds(base).items()):

@@ -93,6 +93,9 @@ class Training(_Strict):
     knots: int = Field(default=12, ge=3, le=200, description="price knots of a demand schedule")
     width: int = Field(default=32, ge=1, le=1024, description="units in each of the two hidden layers")
     learning_rate: float = Field(default=1e-2, gt=0, le=1, description="initial step of Adam, cosine decay to zero")
+    softness: float = Field(
+        default=0.02, gt=0, le=1, description="width of a softened rule of trade after talk, share of possible prices"
+    )
     records: int = Field(default=20, ge=1, le=1000, description="records of efficiency and regret over training")
 
 

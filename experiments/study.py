@@ -28,7 +28,7 @@ from dcg_econ.experiments.where import Where
 from dcg_econ.experiments.work import Order, Outcome
 from dcg_econ.learning import AbstractEstimator, AbstractObjective, Selfish, Silence
 from dcg_econ.learning.protocol import AbstractProtocol
-from dcg_econ.mechanism import AbstractMechanism
+from dcg_econ.mechanism import AbstractGame
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Treatment:
     protocol: AbstractProtocol = field(default_factory=Silence)
     estimator: AbstractEstimator | None = None
     objective: AbstractObjective = field(default_factory=Selfish)
-    mechanism: AbstractMechanism | None = None
+    mechanism: AbstractGame | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -92,7 +92,7 @@ class Study:
         folder: str | Path | None = None,
         **training: Any,
     ):
-        if not isinstance(mechanism, AbstractMechanism):
+        if not isinstance(mechanism, AbstractGame):
             raise SpecificationError(
                 f"mechanism: got {type(mechanism).__name__}; give a mechanism, e.g. CurveMarket(...)"
             )

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from dcg_econ._errors import InputError
 from dcg_econ.mechanism import AbstractGame
 from dcg_econ.messages.language import require_count
 
@@ -116,6 +117,10 @@ class Discrimination(AbstractReferential):
         require_count("attributes", self.attributes)
         require_count("values", self.values, 2)
         require_count("candidates", self.candidates, 2)
+        if self.candidates > self.values**self.attributes:
+            raise InputError(
+                "candidates", f"{self.candidates}", f"there are {self.values**self.attributes} objects: give no more"
+            )
 
     def sample_types(self, key):
         objects = jnp.asarray(self.objects)

@@ -78,11 +78,19 @@ class Chain(AbstractChannel):
             facts.append(info)
         return message, Info(
             sum((f.nats for f in facts), jnp.zeros(())),
-            next((f.length for f in reversed(facts)), jnp.zeros(())),
+            _last([f.length for f in facts]),
             _added([f.log_prob for f in facts]),
             _added([f.entropy for f in facts]),
             sum((f.penalty for f in facts), jnp.zeros(())),
         )
+
+
+def _last(lengths):
+    """The last length that is not zero."""
+    found = jnp.zeros(())
+    for length in lengths:
+        found = jnp.where(length != 0, length, found)
+    return found
 
 
 def _added(terms):

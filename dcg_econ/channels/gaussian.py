@@ -6,7 +6,9 @@ With law N(x, s^2) of what is received and prior N(0, I), the cost of a message 
 
 whose average over messages is their mutual information with what is received, plus KL(marginal || prior) >= 0 (Alemi et al.
 2017). Signals are cut smoothly at a power limit A, x = A tanh(raw / A): without a limit or a price, rescaling beats any
-noise. A signal of power at most A^2 in noise of s carries at most 1/2 ln(1 + A^2 / s^2) nats a coordinate (Shannon 1949).
+noise. A signal of power at most A^2 in noise of s carries at most 1/2 ln(1 + A^2 / s^2) nats a coordinate (Shannon 1949);
+where the sender chooses s in [s0, s1], which listeners can tell, at most 1/2 ln((A^2 + s1^2) / s0^2): the entropy of what is
+received is at most that of a normal of its power, and that of the noise at least that of the quietest.
 """
 
 # Annotations are not postponed here: Equinox cannot read an AbstractVar from a string.
@@ -22,6 +24,9 @@ from jaxtyping import Array, Float
 from dcg_econ._errors import InputError, is_concrete, require_positive
 from dcg_econ.channels.base import AbstractChannel, Info
 from dcg_econ.priors import number
+
+
+_LOUDEST = 2.0  # of noise that a sender chooses: without a bound, its size alone could say anything
 
 
 class AbstractGaussian(AbstractChannel):
@@ -41,6 +46,10 @@ class AbstractGaussian(AbstractChannel):
     def quietest(self) -> Float[Array, ""]:
         """The least standard deviation of the noise."""
 
+    @abstractmethod
+    def loudest(self) -> Float[Array, ""]:
+        """The largest standard deviation of the noise."""
+
     @property
     def pathwise(self):
         return True
@@ -49,9 +58,12 @@ class AbstractGaussian(AbstractChannel):
     def likely(self):
         return True
 
-    def bits(self, width: int) -> float:
-        """The most that `width` coordinates carry, in bits."""
-        return width * 0.5 * math.log2(1 + float(self.limit / self.quietest()) ** 2)
+    def bits(self, width: int, silent: bool = False) -> float:
+        """The most that `width` coordinates carry, in bits, the noise's size included where it says something; with `silent`
+        the noise may be the prior's too."""
+        quiet, loud = float(self.quietest()), float(self.loudest())
+        quiet, loud = (min(quiet, 1.0), max(loud, 1.0)) if silent else (quiet, loud)
+        return width * 0.5 * math.log2((float(self.limit) ** 2 + loud**2) / quiet**2)
 
     def received(self, signal: Array, spread: Array, key: Array) -> tuple[Array, Info]:
         """A draw of N(signal, spread^2), and its facts."""
@@ -74,8 +86,8 @@ class GaussianNoise(AbstractGaussian):
     limit: Array = eqx.field(converter=number("limit"), default=1.0)
 
     def __check_init__(self):
-        require_positive("sd", self.sd)
-        _check_limit(self.limit)
+        _require_one("sd", self.sd)
+        _require_one("limit", self.limit)
 
     def raw(self, width):
         return width
@@ -87,9 +99,12 @@ class GaussianNoise(AbstractGaussian):
     def quietest(self):
         return self.sd
 
+    def loudest(self):
+        return self.sd
+
 
 class GaussianBottleneck(AbstractGaussian):
-    """A signal in noise that the sender chooses, never less than `floor`: what it pays for is precision.
+    """A signal in noise that the sender chooses, never less than `floor` or more than 2: what it pays for is precision.
 
     Half of the raw numbers are signals, half log standard deviations; at zero both cost nothing and say nothing.
     """
@@ -98,23 +113,28 @@ class GaussianBottleneck(AbstractGaussian):
     floor: Array = eqx.field(converter=number("floor"), default=0.01)
 
     def __check_init__(self):
-        require_positive("floor", self.floor)
-        _check_limit(self.limit)
+        _require_one("floor", self.floor)
+        _require_one("limit", self.limit)
+        if is_concrete(self.floor) and float(self.floor) >= 1:
+            raise InputError("floor", f"found {float(self.floor):g}", "give less than 1, the noise that costs nothing")
 
     def raw(self, width):
         return 2 * width
 
     def law(self, message):
         signal, scale = jnp.split(message, 2)
-        # floor + softplus(scale + shift) is 1 at scale = 0, and falls to the floor.
-        shift = jnp.log(jnp.expm1(1 - self.floor))
-        return self.limit * jnp.tanh(signal / self.limit), self.floor + jax.nn.softplus(scale + shift)
+        # The spread is 1 at scale = 0, falls to the floor and rises to _LOUDEST.
+        span, shift = _LOUDEST - self.floor, jnp.log((1 - self.floor) / (_LOUDEST - 1))
+        return self.limit * jnp.tanh(signal / self.limit), self.floor + span * jax.nn.sigmoid(scale + shift)
 
     def quietest(self):
         return self.floor
 
+    def loudest(self):
+        return jnp.full_like(self.floor, _LOUDEST)
 
-def _check_limit(limit: Array) -> None:
-    require_positive("limit", limit)
-    if is_concrete(limit) and limit.ndim > 0:
-        raise InputError("limit", f"shape {limit.shape}", "give one number")
+
+def _require_one(field: str, value: Array) -> None:
+    require_positive(field, value)
+    if is_concrete(value) and value.ndim > 0:
+        raise InputError(field, f"shape {value.shape}", "give one number")

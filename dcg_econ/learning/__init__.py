@@ -28,5 +28,7 @@ from dcg_econ.learning.score import Enumerated as Enumerated
 from dcg_econ.learning.score import Relaxed as Relaxed
 from dcg_econ.learning.score import ScoreFunction as ScoreFunction
 from dcg_econ.learning.talk import Talk as Talk
+from dcg_econ.learning.talk_regret import TalkRegret as TalkRegret
+from dcg_econ.learning.talk_regret import talk_regret as talk_regret
 from dcg_econ.learning.train import Run as Run
 from dcg_econ.learning.train import train as train

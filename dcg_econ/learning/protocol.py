@@ -38,7 +38,9 @@ class AbstractProtocol(eqx.Module):
 class Silence(AbstractProtocol):
     """Nobody speaks; the report is all that is said."""
 
-    turns: int = eqx.field(static=True, default=0, init=False)
+    @property
+    def turns(self):
+        return 0
 
     def speaking(self, players):
         return np.zeros((0, len(players)), bool)
@@ -98,8 +100,10 @@ class Protocol(AbstractProtocol):
 
     @property
     def bits(self):
-        each = -(-self.turns // len(self.speakers)) if self.in_turn and self.speakers else self.turns
-        return each * self.language.bits
+        if not (self.in_turn and self.speakers):
+            return self.turns * self.language.bits
+        taken = [self.speakers[turn % len(self.speakers)] for turn in range(self.turns)]
+        return max(map(taken.count, taken)) * self.language.bits
 
 
 def as_protocol(talk: Any) -> AbstractProtocol:

@@ -59,7 +59,8 @@ class Continuous(AbstractLanguage):
 
     @property
     def bits(self):
-        return self.through.bits(self.length * self.width)
+        later = (self.length - 1) * self.width  # whose noise tells whether they are said
+        return self.through.bits(self.width) + self.through.bits(later, silent=True)
 
     @property
     def pathwise(self):
@@ -74,7 +75,7 @@ class Continuous(AbstractLanguage):
         signals, spreads = jax.vmap(self.through.law)(tokens)
         weights = self._weights(message)
         on = alive(weights)[:, None]
-        spreads = on * spreads + (1 - on) * jnp.maximum(spreads, 1)  # the prior's, where nothing is said
+        spreads = on * spreads + (1 - on)  # the prior's, where nothing is said
         heard, info = self.through.received((on * signals).ravel(), spreads.ravel(), key)
         return heard, Info(info.nats, expected_length(weights), info.log_prob, info.entropy, info.penalty)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from dcg_econ._errors import InputError
+from dcg_econ._errors import InputError, is_concrete
 from dcg_econ.channels.base import Info
 from dcg_econ.channels.gaussian import GaussianNoise
 from dcg_econ.messages.basis import AbstractBasis
@@ -24,32 +24,27 @@ class SpokenCurve(AbstractLanguage):
     infinite: then nothing can be charged for. `price` per nat, against the prior N(0, I) of independent values.
     """
 
-    basis: AbstractBasis
-    price: Array
-    length_price: Array
-    through: GaussianNoise | None
-
-    def __init__(
-        self,
-        knots: ArrayLike,
-        kernel: AbstractKernel | None = None,
-        ridge: ArrayLike = 1e-3,
-        price: ArrayLike = 0.0,
-        through: GaussianNoise | None = None,
-    ):
-        knots = number("knots")(knots)
-        kernel = Matern52(0.5 * (knots[-1] - knots[0])) if kernel is None else kernel
-        self.basis = kernel_basis(knots, kernel, ridge)
-        self.price, self.length_price, self.through = number("price")(price), number("length_price")(0.0), through
+    knots: Array = eqx.field(converter=number("knots"))
+    kernel: AbstractKernel | None = None
+    ridge: Array = eqx.field(converter=number("ridge"), default=1e-3)
+    price: Array = eqx.field(converter=number("price"), default=0.0)
+    length_price: Array = eqx.field(converter=number("length_price"), default=0.0)
+    through: GaussianNoise | None = None
 
     def __check_init__(self):
         require_price(self)
-        if self.through is None and float(self.price) > 0:
+        if self.through is None and is_concrete(self.price) and float(self.price) > 0:
             raise InputError("through", "no noise", "a price per nat needs noise, e.g. dcg.GaussianNoise(sd=0.1)")
 
     @property
+    def basis(self) -> AbstractBasis:
+        """What all messages share; by default of Matern 5/2 over half of the knots' span."""
+        span = self.knots[-1] - self.knots[0]
+        return kernel_basis(self.knots, Matern52(0.5 * span) if self.kernel is None else self.kernel, self.ridge)
+
+    @property
     def raw(self):
-        return self.basis.knots.shape[0]
+        return self.knots.shape[0]
 
     @property
     def heard(self):
@@ -68,7 +63,7 @@ class SpokenCurve(AbstractLanguage):
         return self.through is not None
 
     def __call__(self, message, key):
-        values = self.curve(message)(self.basis.knots)
+        values = self.curve(message)(self.knots)
         zero = jnp.zeros((), message.dtype)
         if self.through is None:
             return values, Info(zero + jnp.inf, zero + 1, None, None, zero)

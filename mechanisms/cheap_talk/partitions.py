@@ -101,9 +101,10 @@ def partition(prior: AbstractPrior, bias: ArrayLike, cells: int) -> Partition:
     start, exists = jax.lax.stop_gradient(_shoot(*jax.lax.stop_gradient((prior, bias)), cells))
     found = _solve(prior, bias, start, exists)
     if is_concrete(found) and not bool(jnp.isfinite(found.residual)):
-        most = f"at most {most_cells(prior, bias)} here" if float(bias) != 0 else "too many for this precision"
+        most = most_cells(prior, bias) if float(bias) != 0 else cells
+        few = f"at most {most} here" if most < cells else "the outermost are too narrow, or too improbable, to compute"
         raise EquilibriumError(
-            f"no partition equilibrium has {cells} cells with bias {float(bias):g}: {most}; ask for fewer cells or bring "
+            f"no partition equilibrium has {cells} cells with bias {float(bias):g}: {few}; ask for fewer cells or bring "
             "the bias nearer to zero"
         )
     return found

@@ -18,8 +18,7 @@ out an action worth choosing is among them. (3) is one equation an action, the n
 z_a is the probability of an action that is considered, and g_a - 1 < 0 of one that is not. Newton's method solves (4) from
 where the fixed-point iteration p <- p g(p) (Blahut 1972, Arimoto 1972), which converges from everywhere but slowly at a
 corner, has led. p has a derivative where no action is at z_a = 0, its row in (4) then says which. Where the columns of
-e^{u / lam} are linearly dependent p need not be unique; the value, the rate and (1) given the states then may be, and
-derivatives are the shortest ones.
+e^{u / lam} are linearly dependent p need not be unique, though the value is, and derivatives are the shortest ones.
 """
 
 from __future__ import annotations
@@ -131,14 +130,18 @@ def _start(weights, prior):
     """The z of (4) from which Newton's method went furthest; fixed-point iterations see to it that one is near enough."""
     n = weights.shape[1]
     solver = optx.FixedPointIteration(rtol=0.0, atol=float(jnp.finfo(prior.dtype).eps))
+    # At a high price g is near one: the iteration then takes g to a power, at which it still converges.
+    spread = -jnp.log(jnp.maximum(jnp.min(weights), jnp.finfo(prior.dtype).tiny))
+    pace = jnp.clip(1 / jnp.maximum(spread, 1e-8), 1.0, 1e8)
+
+    def step(p, _):
+        after = p * _gains(p, weights, prior) ** pace
+        return after / jnp.sum(after)
 
     def one_round(carry, scale):
         p, best, least = carry
-        walk = optx.fixed_point(
-            lambda p, _: p * _gains(p, weights, prior), solver, p, max_steps=_WALK, throw=False, adjoint=_ADJOINT
-        )
-        p = walk.value / jnp.sum(walk.value)
-        from_here = p + scale * (_gains(p, weights, prior) - 1)
+        p = optx.fixed_point(step, solver, p, max_steps=_WALK, throw=False, adjoint=_ADJOINT).value
+        from_here = p + scale * pace * (_gains(p, weights, prior) - 1)
         z = _newton(from_here, weights, prior, _STEPS)
         left = _violation(jnp.maximum(z, 0.0), weights, prior)
         better = left < least

@@ -186,6 +186,8 @@ def test_lanes_without_an_equilibrium_carry_nan_and_harm_nobody():
 def test_errors_name_the_field_and_the_remedy():
     with pytest.raises(EquilibriumError, match="at most 2 here; ask for fewer cells"):
         partition(UNIFORM, 0.2, 3)
+    with pytest.raises(EquilibriumError, match="cells with bias -0.2: at most 2 here"):
+        partition(UNIFORM, -0.2, 3)
     for field, call in (
         ("prior", lambda: partition(Normal(0.0, 1.0), 0.1, 2)),
         ("prior", lambda: partition(Uniform(1.0, 1.0), 0.1, 2)),

@@ -244,7 +244,10 @@ def test_many_random_problems_at_once():
     rng = np.random.default_rng(5)
     n, states, actions = 300, 3, 6
     u = rng.normal(size=(n, states, actions))
-    mu, prices = rng.dirichlet(np.ones(states), size=n), rng.uniform(0.05, 1.5, size=n)
+    mu, prices = (
+        rng.dirichlet(np.ones(states), size=n),
+        np.append(rng.uniform(0.05, 1.5, size=n - 50), np.geomspace(1.5, 100, 50)),
+    )
     found = jax.vmap(attention)(u, mu, prices)
     assert float(jnp.max(found.residual)) <= PROMISE
     # The conditions, written once more without the module's.
@@ -253,6 +256,8 @@ def test_many_random_problems_at_once():
     g = np.einsum("ns,nsa->na", mu / np.einsum("nsa,na->ns", z, p), z)
     assert np.all(p >= 0) and np.max(g) <= 1 + PROMISE and np.max(np.abs(p * (1 - g))) <= PROMISE
     assert np.mean(p == 0) > 0.3
+    # Dear attention is not paid: the last few take the action that is best unseen.
+    np.testing.assert_array_equal(np.argmax(p[-20:], axis=1), np.argmax(np.einsum("ns,nsa->na", mu, u)[-20:], axis=1))
 
 
 def test_two_actions_that_are_the_same():
