@@ -14,16 +14,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from dcg_econ.agents import Decoded, SeparateSpeakers, Shared, SharedSpeakers, Talkers
-from dcg_econ.agents.learned import AbstractPopulation, AbstractReporters
+from dcg_econ.agents import Attentive, Decoded, SenderReceiver, SeparateSpeakers, Shared, SharedSpeakers, Talkers
+from dcg_econ.agents.attentive import AsHeard, ChoiceTable
+from dcg_econ.agents.learned import AbstractPopulation, AbstractReporters, Frozen
 from dcg_econ.experiments.learners import learner
 from dcg_econ.experiments.referential import nets
 from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.learning import AbstractProtocol, Protocol
 from dcg_econ.learning.talk import heard_size
 from dcg_econ.mechanism import AbstractGame
-from dcg_econ.mechanisms import DoubleAuction, SoftAuction
+from dcg_econ.mechanisms import CheapTalk, DiscreteChoice, DoubleAuction, GaussianChoice, SoftAuction
 from dcg_econ.mechanisms.referential import AbstractReferential
+from dcg_econ.messages import Choice, WithConstant
 
 Make = Callable[[jax.Array], AbstractPopulation]
 
@@ -64,8 +66,12 @@ def talker(game: AbstractGame, protocol: Protocol, training: Training) -> Make:
 
 
 def _speakers(game: AbstractGame, protocol: Protocol, training: Training, told: int, reporter: Any, key: jax.Array):
+    language = protocol.language
+
     def net(key):
-        return eqx.nn.MLP(told, protocol.language.raw, training.width, 2, jnp.tanh, key=key)
+        first, second = jax.random.split(key)
+        free = eqx.nn.MLP(told, language.raw - language.constant, training.width, 2, jnp.tanh, key=first)
+        return WithConstant(free, language.constant, key=second) if language.constant else free
 
     alike = isinstance(reporter, Shared)
     return SharedSpeakers(net(key)) if alike else SeparateSpeakers(net, len(game.players), key=key)
@@ -73,6 +79,78 @@ def _speakers(game: AbstractGame, protocol: Protocol, training: Training, told: 
 
 @talker.register
 def _(game: AbstractReferential, protocol: Protocol, training: Training) -> Make:
-    if protocol.speakers != ("sender",) or protocol.turns != 1:
-        raise SpecificationError('protocol.speakers: in this game the sender says one message; give ["sender"]')
+    _one_message(protocol, "sender")
     return nets(game, protocol.language, training.width)
+
+
+@talker.register
+def _(game: CheapTalk, protocol: Protocol, training: Training) -> Make:
+    _one_message(protocol, "sender")
+    language = protocol.language
+    low, high = game.prior.support()
+
+    def make(key):
+        first, second = jax.random.split(key)
+        net = eqx.nn.MLP(1, language.raw, training.width, 2, jnp.tanh, key=first)
+        return SenderReceiver(
+            _Scaled(net, 0.5 * (low + high), 0.5 * (high - low)),
+            _Action(language.heard, low, high, second),
+            language.heard,
+        )
+
+    return make
+
+
+@talker.register
+def _(game: GaussianChoice, protocol: Protocol, training: Training) -> Make:
+    """Linear nets: the best channel is linear and Gaussian (Sims 2003)."""
+    del training
+    language = protocol.language
+
+    def make(key):
+        first, second = jax.random.split(key)
+        look = eqx.nn.Linear(1, language.raw, key=first)
+        return Attentive(_Scaled(look, jnp.zeros(()), game.sd), eqx.nn.Linear(language.heard, 1, key=second))
+
+    return make
+
+
+@talker.register
+def _(game: DiscreteChoice, protocol: Protocol, training: Training) -> Make:
+    del training
+    states, choices = game.table.shape
+    if not isinstance(protocol.language, Choice) or protocol.language.options != choices:
+        raise SpecificationError(f"protocol: attention to {choices} actions needs the language dcg.Choice({choices})")
+    return lambda key: Attentive(ChoiceTable(states, choices, key=key), AsHeard())
+
+
+class _Scaled(eqx.Module):
+    """A net on (x - centre) / unit."""
+
+    net: Any
+    frozen: Frozen
+
+    def __init__(self, net, centre, unit):
+        self.net, self.frozen = net, Frozen((centre, unit))
+
+    def __call__(self, x):
+        centre, unit = self.frozen.value
+        return self.net((x - centre) / unit)
+
+
+class _Action(eqx.Module):
+    """A number for each word, linear in what is heard; fresh ones lie anywhere between `low` and `high`."""
+
+    actions: jax.Array
+
+    def __init__(self, words, low, high, key):
+        self.actions = jax.random.uniform(key, (words,), minval=low, maxval=high)
+
+    def __call__(self, seen, heard):
+        del seen
+        return (heard @ self.actions)[None]
+
+
+def _one_message(protocol: Protocol, name: str) -> None:
+    if protocol.speakers != (name,) or protocol.turns != 1:
+        raise SpecificationError(f'protocol.speakers: in this game the {name} says one message; give ["{name}"]')

@@ -8,7 +8,10 @@ from dcg_econ.mechanisms.bargaining.curve_bargaining import CurveBargaining as C
 from dcg_econ.mechanisms.bargaining.double_auction import DoubleAuction as DoubleAuction
 from dcg_econ.mechanisms.bargaining.item_negotiation import ItemNegotiation as ItemNegotiation
 from dcg_econ.mechanisms.bargaining.soft_auction import SoftAuction as SoftAuction
+from dcg_econ.mechanisms.cheap_talk.game import CheapTalk as CheapTalk
 from dcg_econ.mechanisms.curve_market import CurveMarket as CurveMarket
+from dcg_econ.mechanisms.inattention.games import DiscreteChoice as DiscreteChoice
+from dcg_econ.mechanisms.inattention.games import GaussianChoice as GaussianChoice
 from dcg_econ.mechanisms.public_goods.clarke_pivot import ClarkePivot as ClarkePivot
 from dcg_econ.mechanisms.public_goods.groves_ledyard import GrovesLedyard as GrovesLedyard
 from dcg_econ.mechanisms.public_goods.intercept_reports import InterceptReports as InterceptReports

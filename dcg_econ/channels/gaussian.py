@@ -25,7 +25,6 @@ from dcg_econ._errors import InputError, is_concrete, require_positive
 from dcg_econ.channels.base import AbstractChannel, Info
 from dcg_econ.priors import number
 
-
 _LOUDEST = 2.0  # of noise that a sender chooses: without a bound, its size alone could say anything
 
 

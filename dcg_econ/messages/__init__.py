@@ -5,6 +5,8 @@ from dcg_econ.messages.basis import DualBasis as DualBasis
 from dcg_econ.messages.basis import FeatureBasis as FeatureBasis
 from dcg_econ.messages.chat import Chat as Chat
 from dcg_econ.messages.chat import Choice as Choice
+from dcg_econ.messages.codes import Codes as Codes
+from dcg_econ.messages.codes import WithConstant as WithConstant
 from dcg_econ.messages.continuous import Continuous as Continuous
 from dcg_econ.messages.curve import AbstractCurve as AbstractCurve
 from dcg_econ.messages.curve import AffineCurve as AffineCurve

@@ -44,6 +44,10 @@ class Chat(AbstractWords):
         return self.length * self.vocabulary
 
     @property
+    def constant(self):
+        return 0
+
+    @property
     def heard(self):
         return self.length * self.vocabulary
 
@@ -163,6 +167,10 @@ class Choice(AbstractWords):
     @property
     def raw(self):
         return 2 * self.options
+
+    @property
+    def constant(self):
+        return self.options
 
     @property
     def heard(self):

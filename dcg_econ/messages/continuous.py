@@ -54,6 +54,10 @@ class Continuous(AbstractLanguage):
         return self.length * self.through.raw(self.width) + (self.length if self.length > 1 else 0)
 
     @property
+    def constant(self):
+        return 0
+
+    @property
     def heard(self):
         return self.length * self.width
 

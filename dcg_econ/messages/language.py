@@ -30,6 +30,11 @@ class AbstractLanguage(AbstractChannel):
 
     @property
     @abstractmethod
+    def constant(self) -> int:
+        """How many of them, the last ones, nothing that a speaker knows may move: a codebook, a prior over choices."""
+
+    @property
+    @abstractmethod
     def heard(self) -> int:
         """How many numbers a listener gets."""
 

@@ -47,6 +47,10 @@ class SpokenCurve(AbstractLanguage):
         return self.knots.shape[0]
 
     @property
+    def constant(self):
+        return 0
+
+    @property
     def heard(self):
         return self.raw
 

@@ -73,9 +73,9 @@ class CheapTalk(AbstractGame):
         return jnp.stack([types, self.prior.mean()])[:, None]
 
     def handed_in(self, actions, types):
-        """The receiver's action () of the two `actions` (2,)."""
+        """The receiver's action () of the two `actions` (2,), or (2, 1) as nets give them."""
         del types
-        return actions[1]
+        return jnp.ravel(actions)[1]
 
     def outcome(self, reports):
         return reports

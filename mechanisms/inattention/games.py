@@ -42,8 +42,9 @@ class GaussianChoice(AbstractGame):
         return types[:, None]
 
     def handed_in(self, actions, types):
+        """The action (1,), or (1, 1) as nets give it."""
         del types
-        return actions
+        return jnp.ravel(actions)
 
     def outcome(self, reports):
         return reports
