@@ -18,8 +18,8 @@ from dcg_econ.priors import number
 class Codes(AbstractLanguage):
     """A vector of `width` numbers, said as the nearest of `words` codewords (van den Oord et al. 2017).
 
-    Raw numbers: the vector, then the codebook (K, d), which no knowledge moves. Derivatives pass straight through to the vector,
-    so they are biased; the codebook learns by the quantiser's penalty alone. The cost is log K nats.
+    Raw numbers: the vector, then the codebook (K, d), which no knowledge moves. Derivatives pass straight through to the
+    vector, so they are biased; the codebook learns by the quantiser's penalty alone. The cost is log K nats.
     """
 
     words: int = eqx.field(static=True, default=8)

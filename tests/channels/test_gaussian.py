@@ -1,6 +1,7 @@
 """Noise, its price and its capacity; chains of channels and the gradient tap."""
 
 import math
+from itertools import pairwise
 
 import equinox as eqx
 import jax
@@ -74,12 +75,12 @@ def test_the_score_holds_fixed_what_was_received():
     """With log_prob of a draw that moves along, the derivative in the signal would cancel to nought."""
     signal, spread = jnp.array([0.4, -1.2, 2.0]), jnp.array([0.5, 0.2, 3.0])
     heard, _ = NOISE.received(signal, spread, KEY)
-    slopes = jax.grad(lambda x, s: NOISE.received(x, s, KEY)[1].log_prob, (0, 1))(signal, spread)
+    slopes = jax.jit(jax.grad(lambda x, s: NOISE.received(x, s, KEY)[1].log_prob, (0, 1)))(signal, spread)
     away = heard - signal
     assert float(jnp.min(jnp.abs(away / spread))) > 1e-3  # else the derivatives would be nought by chance
     np.testing.assert_allclose(slopes[0], away / spread**2, atol=CLOSED)
     np.testing.assert_allclose(slopes[1], away**2 / spread**3 - 1 / spread, atol=CLOSED)
-    pathwise = jax.jacobian(lambda x, s: NOISE.received(x, s, KEY)[0], (0, 1))(signal, spread)
+    pathwise = jax.jit(jax.jacfwd(lambda x, s: NOISE.received(x, s, KEY)[0], (0, 1)))(signal, spread)
     np.testing.assert_array_equal(pathwise[0], jnp.eye(3))
     np.testing.assert_allclose(pathwise[1], jnp.diag(away / spread), atol=CLOSED)
 
@@ -117,7 +118,7 @@ def information(signals, spreads):
         return -density * math.log(density) if density > 0 else 0.0
 
     points = sorted(x + j * s for x, s in zip(signals, spreads, strict=True) for j in (-9, -3, -1, 0, 1, 3, 9))
-    mixture = sum(integrate.quad(surprise, a, b, epsabs=1e-10)[0] for a, b in zip(points, points[1:], strict=False))
+    mixture = sum(integrate.quad(surprise, a, b, epsabs=1e-10)[0] for a, b in pairwise(points))
     return (mixture - 0.5 * sum(law.entropy() for law in laws)) / math.log(2)
 
 
@@ -161,7 +162,7 @@ def test_a_bottleneck_at_zero_costs_nothing_and_says_nothing(floor):
     signal, spread = channel.law(jnp.zeros(6))
     np.testing.assert_array_equal(signal, 0)
     np.testing.assert_allclose(spread, 1, atol=CLOSED)
-    nats, slope = jax.value_and_grad(lambda m: channel(m, KEY)[1].nats)(jnp.zeros(6))
+    nats, slope = jax.jit(jax.value_and_grad(lambda m: channel(m, KEY)[1].nats))(jnp.zeros(6))
     assert float(nats) == pytest.approx(0, abs=CLOSED)
     np.testing.assert_allclose(slope, 0, atol=CLOSED)  # nothing is the cheapest thing to say
     assert channel.raw(3) == 6 and NOISE.raw(3) == 3
