@@ -13,6 +13,7 @@ from dcg_econ.experiments.codec import short_text
 from dcg_econ.experiments.conduct import Played
 from dcg_econ.experiments.scene import Record, Scene
 from dcg_econ.experiments.specification import Specification
+from dcg_econ.learning import Protocol
 
 LABELS = {
     "cell": "Cell (treatment at one point of the grid)",
@@ -28,7 +29,11 @@ LABELS = {
     "nash_welfare": "Surplus in the Nash equilibrium, {money} per round",
     "second_best_welfare": "Surplus in the second best (Myerson and Satterthwaite), {money} per round",
     "lindahl_welfare": "Surplus in Lindahl's equilibrium at true preferences, {money} per round",
+    "theory_welfare": "Surplus in theory, {money} per round",
+    "babbling_welfare": "Surplus were nothing learned from talk, {money} per round",
+    "theory_bits": "Information cost in theory, bits",
     "bits": "Information cost of the own messages, bits (missing in silence)",
+    "capacity": "Capacity of one player's messages, bits (0 in silence, infinite where a whole report is handed in)",
     "regret": "Regret, one player's expected gain from the best deviation, share of first best",
     "converged": "Converged",
     "agent_type": "Agent",
@@ -41,7 +46,11 @@ _LAST = (
     "nash_welfare",
     "second_best_welfare",
     "lindahl_welfare",
+    "theory_welfare",
+    "babbling_welfare",
+    "theory_bits",
     "bits",
+    "capacity",
     "regret",
     "converged",
     "agent_type",
@@ -56,7 +65,7 @@ def frame(
     record: Record,
     benchmarks: Mapping[str, np.ndarray],
 ) -> pd.DataFrame:
-    """The rows of one cell, in the panel's units; `benchmarks`: columns of welfare (S, T)."""
+    """The rows of one cell, in the panel's units; `benchmarks`: columns of welfare, or of bits (S, T)."""
     people = observe.participants(scene.mechanism)
     labels = observe.columns(scene.mechanism)
     first_best = np.asarray(record.first_best)
@@ -88,10 +97,12 @@ def frame(
         column = f"outcome_{name_}" if name_ in found else name_  # a swept parameter of the same name was first
         unit = observe.MONEY if name_ == "payoff" else labels[name_].unit if name_ in labels else ""
         found[column] = spread(values, unit)
-    money = {"welfare": record.welfare, "first_best": first_best, **benchmarks}
-    found |= {column: spread(values, observe.MONEY) for column, values in money.items()}
+    common = {"welfare": record.welfare, "first_best": first_best, **benchmarks}
+    units = {column: "" if column == "theory_bits" else observe.MONEY for column in common}
+    found |= {column: spread(values, units[column]) for column, values in common.items()}
     found |= {
         "bits": _said(np.asarray(record.bits), people),
+        "capacity": played.protocol.bits if isinstance(played.protocol, Protocol) else np.nan,
         "regret": by_session(played.regret),
         "converged": spread(np.asarray(record.settled) & played.converged[:, None], ""),
         "agent_type": np.tile(np.where(people.strategic, played.agent_type, "analytic"), sessions * rounds),
@@ -139,9 +150,17 @@ def join(frames: Sequence[pd.DataFrame], specification: Specification) -> pd.Dat
     panel = pd.concat([_bare(f) for f in frames], ignore_index=True) if frames else empty()
     for name in names:
         panel[f"treat_{name}"] = (panel["treatment"] == name).astype(float)
+    panel["capacity"] = _capacity(panel["capacity"], specification)
     treats = {f"treat_{name}": f"Treatment: {name.replace('_', ' ')}" for name in names}
     panel.attrs = {"variable_labels": labels | treats, "parameters": list(parameter_columns(specification.grid))}
     return panel
+
+
+def _capacity(found: pd.Series, specification: Specification) -> pd.Series:
+    """With the capacity of silence, which is nothing, or in a study of reports sent in words that of a whole report."""
+    talks = [t.protocol for t in specification.treatments if t.protocol != "silence"]
+    private = any(isinstance(talk, Mapping) and talk.get("private") for talk in talks)
+    return found.fillna(np.inf if private else 0.0) if talks else found
 
 
 def empty() -> pd.DataFrame:

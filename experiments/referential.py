@@ -17,10 +17,11 @@ from dcg_econ.agents import SenderReceiver
 from dcg_econ.agents.sequences import Chooser, Describer, TokenWriter
 from dcg_econ.learning import AbstractEstimator, Joint, Protocol, Run, default_optimiser, train
 from dcg_econ.mechanisms.referential import AbstractReferential, Discrimination
-from dcg_econ.messages import AbstractLanguage, Chat, Continuous
+from dcg_econ.messages import AbstractLanguage, Continuous
 
 TARGET = 0.95
 EVERY = 20  # steps between evaluations
+STEPS = 4  # of the nets that write and read a message
 
 
 class Entry(NamedTuple):
@@ -38,10 +39,15 @@ def protocol_of(language: AbstractLanguage) -> Protocol:
 
 
 def nets(game: AbstractReferential, language: AbstractLanguage, width: int = 64) -> Callable[[jax.Array], Any]:
-    """A GRU writer and a GRU reader that suit the language; a function of a key."""
+    """A GRU writer and a GRU reader that suit the language; a function of a key.
+
+    A single continuous token is written and read in `STEPS` steps where its width allows, as chat of that length is.
+    """
     features = game.attributes * game.values
-    length = language.length if isinstance(language, Chat | Continuous) else 1
+    length = getattr(language, "length", 1)
     extra = length if isinstance(language, Continuous) and length > 1 else 0  # the stop logits
+    if length == 1 and isinstance(language, Continuous) and language.width % STEPS == 0:
+        length = STEPS
     said, heard = (language.raw - extra) // length, language.heard // length
 
     def make(key):

@@ -56,6 +56,11 @@ class Silence(AbstractProtocol):
         return 0.0
 
 
+def _names(speakers: Any) -> Any:
+    """Names from a file come as a list, and what is static must be a tuple."""
+    return tuple(speakers) if isinstance(speakers, list) else speakers
+
+
 class Protocol(AbstractProtocol):
     """`speakers` (all players by default) speak `language`, for `turns` turns, before the reports.
 
@@ -64,7 +69,7 @@ class Protocol(AbstractProtocol):
     """
 
     language: AbstractLanguage
-    speakers: tuple[str, ...] | None = eqx.field(static=True, default=None)
+    speakers: tuple[str, ...] | None = eqx.field(static=True, default=None, converter=_names)
     turns: int = eqx.field(static=True, default=1)
     in_turn: bool = eqx.field(static=True, default=False)
     private: bool = eqx.field(static=True, default=False)

@@ -1,4 +1,4 @@
-"""Samples of the gradient that an estimator gives at one place, on one batch of types: what signal and noise are measured on."""
+"""Samples of the gradient that an estimator gives at one place, on one batch of types: signal and noise."""
 
 from __future__ import annotations
 

@@ -80,7 +80,8 @@ class Chat(AbstractWords):
         logs = jax.nn.log_softmax(raw.reshape(self.length, self.vocabulary))
         tokens = heard.reshape(self.length, self.vocabulary)
         said = jnp.sum(tokens, axis=1)
-        entropies = -jnp.sum(jnp.exp(logs) * logs, axis=1)
+        certain = isinstance(self.symbols, Greedy)  # then the law is of one word, whatever the logits
+        entropies = jnp.zeros_like(said) if certain else -jnp.sum(jnp.exp(logs) * logs, axis=1)
         return Info(
             nats=jnp.sum(said * (np.log(self.vocabulary) - entropies)),
             length=jnp.sum(said - tokens[:, STOP]),

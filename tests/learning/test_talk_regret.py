@@ -93,4 +93,6 @@ def test_a_listener_who_can_be_fooled_has_a_partner_with_regret():
 
 def test_what_is_said_truthfully_is_used_against_the_speaker():
     informed = Rule(*LINEAR, jnp.zeros(2))
-    assert epsilon(informed)[0] > 0.02  # the other now knows on which side of a half the type lies, and bids accordingly
+    assert (
+        epsilon(informed)[0] > 0.02
+    )  # the other now knows on which side of a half the type lies, and bids accordingly

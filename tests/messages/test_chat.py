@@ -137,6 +137,7 @@ def test_held_to_its_word_a_speaker_says_the_likeliest_tokens():
     heard, info = sharp(jnp.asarray([0.0, 2, 1, 3, 2, 1, 0, 0, 9]), KEY)
     assert CHAT.tokens(heard).tolist() == [1, 0, 0] and info.log_prob is None
     assert not sharp.likely and not sharp.pathwise
+    assert float(info.nats) == pytest.approx(2 * np.log(3), abs=CLOSED) and float(info.entropy) == 0  # two tokens said
 
 
 def test_messages_can_be_read():
