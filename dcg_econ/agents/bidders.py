@@ -15,6 +15,9 @@ from dcg_econ.agents.learned import AbstractAgent, AbstractReporters, Frozen
 from dcg_econ.priors import as_number
 
 
+_CREDULITY = 0.1  # how far what is heard moves a fresh net: else some pairs start, and stay, where nobody trades
+
+
 class BidAgent(AbstractAgent):
     """A net from a trader's type to its bid or ask that rises by construction: a sum of `width` rising sigmoids.
 
@@ -48,7 +51,7 @@ class BidAgent(AbstractAgent):
     def numbers_at(self, features, heard):
         low, high = self.frozen.value
         own = jnp.concatenate([self.weights, self.steps, self.places, self.base[None]])
-        moved = own if self.shifts is None else own + self.shifts(heard)
+        moved = own if self.shifts is None else own + _CREDULITY * self.shifts(heard)
         weights, steps, places = jnp.split(moved[:-1], 3)
         at = 0.5 * (features[0] + 1)
         rises = jax.nn.sigmoid(jax.nn.softplus(steps) * (at - places))
