@@ -26,6 +26,8 @@ from dcg_econ.analysis.panels import market_days
 from dcg_econ.analysis.plan import plan_table
 from dcg_econ.analysis.report import ReportMaterial, write_report
 from dcg_econ.analysis.tables import Table
+from dcg_econ.analysis.talk import talk_table
+from dcg_econ.analysis.talk_figure import surplus_bits_figure
 from dcg_econ.analysis.welfare import welfare_table
 
 __all__ = [
@@ -48,6 +50,8 @@ __all__ = [
     "price_figure",
     "save_figure",
     "schedules_figure",
+    "surplus_bits_figure",
+    "talk_table",
     "to_otree",
     "training_figure",
     "treatment_effects",

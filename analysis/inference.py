@@ -106,6 +106,7 @@ def _average(points: Sequence[pd.DataFrame], sessions: set, numerator: str, deno
 def _linearised(days: pd.DataFrame, numerator: str, denominator: str) -> tuple[float, pd.Series]:
     sums = days.groupby("session", observed=True)[[numerator, denominator]].agg(lambda column: column.sum(skipna=False))
     total = sums[denominator].sum(skipna=False)
+    total = total if total > 0 else np.nan  # no share of a first best of nothing, or less
     value = sums[numerator].sum(skipna=False) / total
     return float(value), (sums[numerator] - value * sums[denominator]) / total
 

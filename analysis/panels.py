@@ -5,9 +5,10 @@ A market day is a round of one session of one cell, whatever the mechanism; a ce
 Efficiency is E welfare / E first best, a ratio of expectations, everyone included (fringe and seller too).
 Derived columns of a market day, where their sources are present:
 
-    efficiency          welfare / first_best
+    efficiency          welfare / first_best, where first best is above zero
     welfare_loss        first_best - welfare                    $ per market day
-    welfare_loss_share  1 - welfare / first_best
+    welfare_loss_share  1 - welfare / first_best, where first best is above zero
+    bits                sum over the participants, where it is asked for
     markdown            1 - price / competitive_price
     log_price           ln price, price in $/lb
     revenue             price * supply                          $ per market day
@@ -36,6 +37,9 @@ MARKET_COLUMNS = (
     "nash_welfare",
     "second_best_welfare",
     "lindahl_welfare",
+    "theory_welfare",
+    "babbling_welfare",
+    "theory_bits",
     "level",
     "budget_surplus",
     "competitive_price",
@@ -130,6 +134,8 @@ def session_flags(days: pd.DataFrame) -> pd.DataFrame:
 
 def _with_column(days: pd.DataFrame, panel: pd.DataFrame, day: pd.Series, column: str, asked: bool) -> pd.DataFrame:
     grouped = panel[column].groupby(day)
+    if column == "bits":
+        return days.assign(bits=grouped.sum(min_count=1))  # of all messages of the round
     differs = _differs(panel[column], grouped, day)
     if not differs.any():
         return days.assign(**{column: grouped.first()})
@@ -165,10 +171,11 @@ def _payoffs_by_role(panel: pd.DataFrame, day: pd.Series) -> pd.DataFrame:
 
 
 def _derived(days: pd.DataFrame) -> pd.DataFrame:
+    share = days["welfare"] / days["first_best"].where(days["first_best"] > 0)
     new = {
-        "efficiency": days["welfare"] / days["first_best"],
+        "efficiency": share,
         "welfare_loss": days["first_best"] - days["welfare"],
-        "welfare_loss_share": 1.0 - days["welfare"] / days["first_best"],
+        "welfare_loss_share": 1.0 - share,
     }
     if "price" in days:
         new["log_price"] = np.log(days["price"].where(days["price"] > 0))

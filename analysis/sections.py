@@ -10,8 +10,11 @@ from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
 from dcg_econ.analysis.study_computed import cells_table
 from dcg_econ.analysis.study_sections import plan_blocks, study_sections
+from dcg_econ.analysis.study_wording import BITS, CAPACITY
 from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.tables import MISSING, Table
+from dcg_econ.analysis.talk import has_talk
+from dcg_econ.analysis.talk_words import talk_blocks
 from dcg_econ.analysis.theory import estimation_table, robustness_table, spread_table
 from dcg_econ.analysis.units import units_of
 from dcg_econ.analysis.welfare import welfare_table
@@ -67,12 +70,13 @@ def fish_sections(material: ReportMaterial) -> list[Section]:
     """The sections of the fish market that have something to show, in the report's order."""
     made = [
         Section("answer", "The answer", tuple(answer(material.panel, material.cells, material.estimation))),
-        Section("terms", "Terms", tuple(terms(material.panel))),
+        Section("terms", "Terms", (*terms(material.panel), *((BITS, CAPACITY) if has_talk(material.panel) else ()))),
         _demand_section(material),
         _market_section(material),
         _schedules_section(material),
         Section("prices", "Price and revenue", _prices(material)),
         Section("welfare", "Welfare", _welfare(material)),
+        Section("talk", "Talk", talk_blocks(material.labelled())),
         Section("effects", "Treatment effects", _effects(material)),
         Section("plan", "Pre-analysis plan", plan_blocks(material, material.labelled())),
         Section("learning", "Learning", _learning(material)),

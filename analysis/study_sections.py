@@ -8,6 +8,7 @@ from dcg_econ.analysis import figures, grid_figures
 from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH, SECOND_BEST, is_known, nash_of
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
 from dcg_econ.analysis.institutions import has_institutions, institutions_table, payments_table
+from dcg_econ.analysis.losses import is_loss, loss_answer, loss_figure, loss_table, loss_terms
 from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
 from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
@@ -18,6 +19,8 @@ from dcg_econ.analysis.study_design import design
 from dcg_econ.analysis.study_wording import counts, study_answer, study_terms
 from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.tables import Table
+from dcg_econ.analysis.talk import has_talk
+from dcg_econ.analysis.talk_words import talk_blocks
 from dcg_econ.analysis.welfare import welfare_table
 
 SAMPLING_NOTE = (
@@ -34,23 +37,29 @@ def study_sections(material: ReportMaterial) -> list[Section]:
     every = None if panel.empty else market_days(panel, parameters=swept)
     days = None if every is None else sound_days(every)
     flags = None if every is None else session_flags(every)
-    said = study_answer(every, days, swept, flags, _treatments(panel, material.cells))
+    loss = days is not None and is_loss(days)
+    said = (
+        loss_answer(days, swept)
+        if loss
+        else study_answer(every, days, swept, flags, _treatments(panel, material.cells))
+    )
     tally = counts(material.cells, flags, swept, material.sessions_planned)
     nothing = days is None or days.empty
     goods = not nothing and has_institutions(panel)
     whose = "" if days is None else nash_of(days)
     bits = "bits" in panel and bool(panel["bits"].notna().any())
+    talk = not nothing and not loss and has_talk(panel)
+    terms = study_terms(bits, days is not None and is_known(days, SECOND_BEST), whose, goods, talk)
     made = [
         Section("answer", "The answer", (*said, tally)),
-        Section(
-            "terms", "Terms", tuple(study_terms(bits, days is not None and is_known(days, SECOND_BEST), whose, goods))
-        ),
+        Section("terms", "Terms", tuple(loss_terms(panel) if loss else terms)),
         Section("design", "The design", design(material, panel, swept)),
         Section("institutions", "Institutions", _institutions(material, panel, swept) if goods else ()),
         Section("welfare", "Welfare", () if nothing else _welfare(material, panel, days, swept)),
+        Section("talk", "Talk", talk_blocks(panel, swept) if talk else ()),
         Section("effects", "Treatment effects", () if nothing else _effects(material, panel, swept)),
         Section("plan", "Pre-analysis plan", plan_blocks(material, panel)),
-        Section("learning", "Learning", _learning(material, panel, swept)),
+        Section("learning", "Learning", () if loss else _learning(material, panel, swept)),
         Section("computed", "Computation", _computed(material)),
         Section("limits", "Assumptions and limits", (*material.notes, SAMPLING_NOTE)),
     ]
@@ -63,6 +72,10 @@ def _treatments(panel: pd.DataFrame, cells: pd.DataFrame | None) -> list[str]:
 
 
 def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, swept: Sequence[str]) -> tuple:
+    if is_loss(days):
+        caption = "Expected welfare of every cell; vertical marks: theory on the same draws."
+        alt = "For each cell the sessions' welfare as small dots, their mean with its interval, and theory as marks."
+        return (loss_table(panel, swept), Picture("welfare", loss_figure(panel, swept), caption, alt))
     against = NASH if is_known(days, NASH) else FIRST_BEST
     names = _treatments(panel, material.cells)
     table = welfare_table(panel, against, parameters=swept, cells=material.cells)

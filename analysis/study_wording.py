@@ -35,6 +35,12 @@ BOUND = (
     "on the draws of the study. A treatment that is no equilibrium is not held by it."
 )
 
+BITS = "Bits: the information that a message carries, on the scale of log 2; one of 4 words holds 2 bits."
+CAPACITY = (
+    "Capacity: the most bits that one player's messages may hold in a round, used or not; zero in silence, and without a bound "
+    "where a whole report is handed in."
+)
+
 
 def study_answer(
     every: pd.DataFrame | None, days: pd.DataFrame | None, swept: Sequence[str], flags: pd.DataFrame | None, names: list
@@ -47,7 +53,9 @@ def study_answer(
     return [_treatment(days, swept, name, flags) for name in study_order(names)]
 
 
-def study_terms(bits: bool, second_best: bool = False, of: str = "", lindahl: bool = False) -> list[str]:
+def study_terms(
+    bits: bool, second_best: bool = False, of: str = "", lindahl: bool = False, capacity: bool = False
+) -> list[str]:
     """What the words of the report mean; `of` says whose equilibrium Nash is, as `nash_of` does."""
     nash, treatment = "Nash: the equilibrium that was solved for", "what may be said and what the players aim at"
     if of:
@@ -55,7 +63,7 @@ def study_terms(bits: bool, second_best: bool = False, of: str = "", lindahl: bo
         treatment = f"which mechanism is played, {treatment}"
     first, *rest = (term.format(nash=nash, treatment=treatment) for term in TERMS)
     said = [first, *([BOUND] if second_best else []), *([LINDAHL_TERM] if lindahl else []), *rest]
-    return [*said, *(["Bits: the information that a message carries, on the scale of log 2."] if bits else [])]
+    return [*said, *([BITS] if bits else []), *([CAPACITY] if capacity else [])]
 
 
 def counts(

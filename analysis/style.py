@@ -86,8 +86,9 @@ def _kin(name: str) -> str:
 
 
 def treatment_label(name: str) -> str:
-    """The printed name of a treatment."""
-    return KNOWN[name].label if name in KNOWN else _with_names(str(name).replace("_", " ").capitalize())
+    """The printed name of a treatment; digits on both sides of an underscore are a decimal: lam_0_5 is "Lam 0.5"."""
+    spelled = re.sub(r"(?<=\d)_(?=\d)", ".", str(name)).replace("_", " ")
+    return KNOWN[name].label if name in KNOWN else _with_names(spelled.capitalize())
 
 
 def mechanism_name(kind: str) -> str:

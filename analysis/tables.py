@@ -36,6 +36,7 @@ _LATEX = str.maketrans(
         "±": r"$\pm$",
         "×": r"$\times$",
         "²": "$^2$",
+        "∞": r"$\infty$",
     }
 )
 _MARKDOWN = str.maketrans({character: "\\" + character for character in "\\|*_$<>"})
@@ -139,7 +140,7 @@ def number_text(value: object, specification: str = "") -> str:
 
 def small_percent(share: float) -> str:
     """A share in per cent with two significant digits; what is numerically nothing prints as a bound."""
-    return "< 0.0001" if 0 <= 100 * share < 1e-4 else number_text(100 * share, ".2g")
+    return "< 0.0001" if 0 <= 100 * share < 1e-4 else number_text(100 * share, ",.0f" if 100 * share >= 99.5 else ".2g")
 
 
 def in_brackets(value: float, specification: str) -> str:

@@ -71,4 +71,5 @@ def _derived_units(units: Units) -> dict[str, str]:
         "markdown": "share of the competitive price",
         "log_price": f"log points, price in {units.price}",
         "price": units.price,
+        "bits": "bits",
     }

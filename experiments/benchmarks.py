@@ -1,5 +1,5 @@
 """Benchmarks on the draws of a study. The second best: the most welfare that any mechanism can yield when types stay
-private; and for public goods Lindahl's equilibrium at true preferences.
+private; for public goods Lindahl's equilibrium at true preferences; and for games of pure talk what their theory says.
 
 A mechanism of your own for which a bound is known is added by
 
@@ -18,9 +18,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from dcg_econ.learning import AbstractProtocol, Protocol
 from dcg_econ.mechanism import AbstractGame
-from dcg_econ.mechanisms import DoubleAuction
+from dcg_econ.mechanisms import CheapTalk, DoubleAuction, GaussianChoice
 from dcg_econ.mechanisms.bargaining.second_best import second_best
+from dcg_econ.mechanisms.cheap_talk import babbling, most_cells, partition
+from dcg_econ.mechanisms.inattention import GaussianAttention
 from dcg_econ.mechanisms.public_goods.lindahl import lindahl_allocation
 from dcg_econ.mechanisms.public_goods.preferences import AbstractQuasiLinear
 from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood, PublicOutcome
@@ -70,3 +73,47 @@ def _(mechanism: AbstractPublicGood) -> Rule | None:
         return mechanism.welfare(types, outcome)
 
     return eqx.filter_jit(jax.vmap(jax.vmap(one)))
+
+
+@singledispatch
+def theory_rules(mechanism: AbstractGame, protocol: AbstractProtocol) -> dict[str, Rule]:
+    """Columns of the panel for what theory says of play after the talk of `protocol`: functions from types (S, T, ...) to
+    expected welfare given the types, or to bits (S, T). Empty where theory says nothing."""
+    del mechanism, protocol
+    return {}
+
+
+@theory_rules.register
+def _(mechanism: CheapTalk, protocol: AbstractProtocol) -> dict[str, Rule]:
+    """The most informative partition (without bias: the truth), however many words there are; and babbling."""
+    del protocol
+
+    def of(found):
+        def welfare(types):
+            actions = (found.talk(types.ravel()) @ found.actions).reshape(types.shape)
+            return -((actions - types) ** 2) - (actions - types - mechanism.bias) ** 2
+
+        return welfare
+
+    prior, bias = mechanism.prior, mechanism.bias
+    truth = float(bias) == 0
+    best = mechanism.first_best if truth else of(partition(prior, bias, most_cells(prior, bias)))
+    return {"theory_welfare": best, "babbling_welfare": of(babbling(prior, bias))}
+
+
+@theory_rules.register
+def _(mechanism: GaussianChoice, protocol: AbstractProtocol) -> dict[str, Rule]:
+    """The best attention at the language's price of a nat: the action follows x by k = 1 - D / s^2, and with x given its
+    expected loss is (1 - k)^2 x^2 + k D."""
+    if not isinstance(protocol, Protocol) or float(protocol.language.price) <= 0:
+        return {}
+    best = GaussianAttention(mechanism.sd, protocol.language.price)
+
+    def welfare(types):
+        missed = (1 - best.response) * types[..., 0]
+        return -(missed**2) - best.response * best.posterior_variance
+
+    def bits(types):
+        return jnp.full(types.shape[:-1], best.rate / jnp.log(2.0))
+
+    return {"theory_welfare": welfare, "theory_bits": bits}

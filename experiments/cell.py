@@ -13,7 +13,7 @@ import pandas as pd
 from dcg_econ._errors import EquilibriumError, InputError
 from dcg_econ.equilibrium import Equilibrium, solve
 from dcg_econ.experiments import panel
-from dcg_econ.experiments.benchmarks import lindahl_rule, second_best_rule
+from dcg_econ.experiments.benchmarks import lindahl_rule, second_best_rule, theory_rules
 from dcg_econ.experiments.conduct import Hooks, played
 from dcg_econ.experiments.plan import THEORY, Cell
 from dcg_econ.experiments.scene import Scene, scene, settle
@@ -56,11 +56,16 @@ def _treatment(name: str, document: Mapping[str, Any], hooks: Hooks) -> Result:
             settle(stage.reference, nash.strategies, False, stage.reference_types, Silence(), stage.keys.talk).welfare
         )
     second, more = _second_best(stage)
-    rows = panel.frame(name, document, stage, done, record, {"nash_welfare": welfare, **second, **_lindahl(stage)})
+    theory = {
+        name: np.asarray(rule(stage.types)) for name, rule in theory_rules(stage.mechanism, done.protocol).items()
+    }
+    benchmarks = {"nash_welfare": welfare, **second, **_lindahl(stage), **theory}
+    rows = panel.frame(name, document, stage, done, record, benchmarks)
     frames = {"panel": rows}
     if done.history is not None:
         own = _nash_efficiency(stage, nash)
-        frames["history"] = done.history.assign(cell=name, treatment=document["treatment"], nash_efficiency=own)
+        history = done.history if (np.asarray(record.first_best) > 0).any() else _without_shares(done.history)
+        frames["history"] = history.assign(cell=name, treatment=document["treatment"], nash_efficiency=own)
     if "calibration" in document:
         from dcg_econ.experiments.schedules import schedule_frame
 
@@ -69,6 +74,11 @@ def _treatment(name: str, document: Mapping[str, Any], hooks: Hooks) -> Result:
     unsettled = int((~np.asarray(record.settled)).any(axis=1).sum())
     said = (f"{unsettled} of {document['sessions']} sessions with rounds that did not settle",) if unsettled else ()
     return Result(frames, {}, (*done.warnings, *said, *warnings, *more), document["sessions"], bad, 0.0)
+
+
+def _without_shares(history: pd.DataFrame) -> pd.DataFrame:
+    """Where welfare is a loss there is no efficiency."""
+    return history.assign(efficiency=np.nan, soft=np.nan)
 
 
 def _benchmark(stage: Scene) -> tuple[Equilibrium | None, tuple[str, ...]]:

@@ -33,7 +33,7 @@ from dcg_econ.mechanism import AbstractGame, AbstractMechanism
 from dcg_econ.mechanisms import CurveMarket
 
 Progress = Callable[[int, int, str], None]
-REGRET_DRAWS = 512
+REGRET_DRAWS, TALK_DRAWS = 512, 768
 
 
 class Hooks(NamedTuple):
@@ -121,22 +121,24 @@ def _learned(mechanism, document, keys, hooks) -> Played:
     )
     epsilon = np.asarray(_regrets(mechanism, run.agents, protocol.sharp(), keys.regret))
     failed, tolerance = np.asarray(run.failed[:, -1]), document["tolerances"]["regret"]
-    converged = (epsilon <= tolerance) & (failed == 0)
+    judged = isinstance(mechanism, AbstractMechanism)  # games of pure talk have no regret here: failures alone count
+    converged = ((epsilon <= tolerance) | (not judged)) & (failed == 0)
     return Played(
         run.agents,
         True,
         epsilon,
         converged,
         run.to_frame(),
-        _said(epsilon, failed, tolerance),
+        _said(epsilon, failed, tolerance, judged),
         agent_type="learned",
         protocol=protocol.sharp(),
     )
 
 
-def _said(epsilon: np.ndarray, failed: np.ndarray, tolerance: float) -> tuple[str, ...]:
-    """What went wrong, with the number of sessions."""
-    diverged, unsettled = ~np.isfinite(epsilon), np.isfinite(epsilon) & (failed > 0)
+def _said(epsilon: np.ndarray, failed: np.ndarray, tolerance: float, judged: bool) -> tuple[str, ...]:
+    """What went wrong, with the number of sessions; `judged`: whether regret is defined."""
+    diverged = ~np.isfinite(epsilon) & judged
+    unsettled = ~diverged & (failed > 0)
     found = {
         "diverged (regret is not a number): lower training.learning_rate or raise training.batch": diverged.sum(),
         f"with regret above {tolerance:g}": (epsilon > tolerance).sum(),
@@ -154,7 +156,7 @@ def _regrets(mechanism, population, protocol, key):
         if not isinstance(mechanism, AbstractMechanism):
             return jnp.full((), jnp.nan)
         if isinstance(protocol, Protocol):
-            return talk_regret(mechanism, p, protocol, key=key).epsilon
+            return talk_regret(mechanism, p, protocol, key=key, others=TALK_DRAWS).epsilon
         return regret(mechanism, p, Draws(REGRET_DRAWS, key)).epsilon
 
     return eqx.filter_vmap(one, in_axes=(axes,))(population)

@@ -6,7 +6,7 @@ language, the estimator and its tuned settings. Sessions that never arrive count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -90,45 +90,37 @@ def learn(
     )
 
 
-def arrival(run: Run, batch: int = 512, target: float = TARGET) -> np.ndarray:
-    """Episodes after which each session (S,) is first evaluated at `target` or more, discretised; infinite if never."""
-    reached = np.asarray(run.efficiency) >= target
-    first = np.where(reached.any(axis=1), reached.argmax(axis=1), -1)
-    return np.where(first < 0, np.inf, np.asarray(run.steps)[first] * batch)
+def arrivals(history: pd.DataFrame, batch: int = 512, target: float = TARGET) -> pd.DataFrame:
+    """One row for each treatment: episodes until sessions are first evaluated at `target` or more, held to symbols.
+
+    `history`: treatment, session, step, efficiency, soft. Sessions that never arrive count as the budget. With the 95 per cent
+    interval of the mean over sessions (Student's t), and scores at the end, discretised and as trained.
+    """
+    return pd.DataFrame([_row(name, part, batch, target) for name, part in history.groupby("treatment", sort=False)])
 
 
-def row(entry: Entry, run: Run, batch: int = 512) -> dict[str, Any]:
-    """What the race says of one entry, with the interval of the mean over sessions (Student's t, 95 per cent)."""
-    budget = float(run.steps[-1]) * batch
-    arrived = arrival(run, batch)
-    counted = np.minimum(arrived, budget)
-    best, last, soft = (np.asarray(x) for x in (run.efficiency.max(axis=1), run.efficiency[:, -1], run.soft[:, -1]))
+def _row(name: Any, history: pd.DataFrame, batch: int, target: float) -> dict[str, Any]:
+    efficiency = history.pivot(index="session", columns="step", values="efficiency")
+    reached = efficiency.to_numpy() >= target
+    budget = float(efficiency.columns[-1]) * batch
+    first = np.asarray(efficiency.columns)[reached.argmax(axis=1)] * batch
+    counted = np.where(reached.any(axis=1), first, budget)
     half = _half_width(counted)
+    last, soft = efficiency.iloc[:, -1], history.pivot(index="session", columns="step", values="soft").iloc[:, -1]
     return {
-        "entry": entry.name,
-        "bits": entry.language.bits,
-        "learning_rate": entry.learning_rate,
+        "treatment": name,
         "episodes": counted.mean(),
-        "episodes_low": counted.mean() - half,
-        "episodes_high": min(counted.mean() + half, budget),
+        "low": counted.mean() - half,
+        "high": counted.mean() + half,
         "median": np.median(counted),
-        "arrived": np.isfinite(arrived).mean(),
+        "arrived": reached.any(axis=1).mean(),
         "budget": budget,
-        "best": best.mean(),
+        "best": efficiency.max(axis=1).mean(),
         "discretised": last.mean(),
-        "discretised_sd": last.std(ddof=1) if len(last) > 1 else np.nan,
+        "sd": last.std(ddof=1),
         "soft": soft.mean(),
-        "sessions": run.sessions,
+        "sessions": len(last),
     }
-
-
-def race(
-    game: AbstractReferential, entries: Sequence[Entry], *, episodes: Sequence[int], **settings: Any
-) -> tuple[pd.DataFrame, dict[str, Run]]:
-    """One row for each entry, with its own budget of episodes, and the trained sessions by name."""
-    runs = {e.name: learn(game, e, episodes=n, **settings) for e, n in zip(entries, episodes, strict=True)}
-    batch = settings.get("batch", 512)
-    return pd.DataFrame([row(entry, runs[entry.name], batch) for entry in entries]), runs
 
 
 def _half_width(values: np.ndarray) -> float:

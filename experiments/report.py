@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from dcg_econ.analysis import ReportMaterial, write_report
-from dcg_econ.experiments.codec import short_text
+from dcg_econ.experiments.codec import kinds, short_text
 from dcg_econ.experiments.panel import parameter_columns
 from dcg_econ.experiments.provenance import provenance
 from dcg_econ.experiments.results import Results
 from dcg_econ.experiments.specification import Specification
 from dcg_econ.experiments.store import StoreError, write_bytes
+from dcg_econ.mechanism import AbstractGame, AbstractMechanism
 
 
 def write_study_report(results: Results, path: Path | None = None) -> Path:
@@ -105,16 +106,31 @@ def _general_notes(specification: Specification) -> list[str]:
         if isinstance(value, dict) and "kind" not in value
     ]
     learned = [t.name for t in specification.treatments if t.conduct == "learned"]
-    notes += [
-        "All cells are evaluated on the same draws of types, by session and round, wherever their mechanisms draw alike.",
-        "The Nash benchmark is the equilibrium of the study's own mechanism at each point of the grid, also where a treatment "
-        "plays another; which equilibrium that is, `dcg-econ solve` says.",
-    ]
+    judged = _has_regret(specification)
+    notes.append(
+        "All cells are evaluated on the same draws of types, by session and round, wherever their mechanisms draw alike."
+    )
+    if judged:
+        notes.append(
+            "The Nash benchmark is the equilibrium of the study's own mechanism at each point of the grid, also where a "
+            "treatment plays another; which equilibrium that is, `dcg-econ solve` says."
+        )
     if any(isinstance(value, list) for values in specification.grid.values() for value in values):
         notes.append("A value of a parameter such as 3x1 is a list: three entries of 1.")
-    if learned:
+    if learned and judged:
         notes.append(
             f"A learned session is called converged when its regret is at most {specification.tolerances.regret:g} of first "
             "best; a learned profile with small regret is an approximate equilibrium, not proof of a unique one."
         )
+    if learned and not judged:
+        notes.append(
+            "Regret is not computed in this game, so a learned session is called converged when no training episode failed "
+            "at the end: that it learned well is for the comparison with theory to say."
+        )
     return notes
+
+
+def _has_regret(specification: Specification) -> bool:
+    """Whether the study's game is one whose regret, and whose equilibrium, the panel may have: not a game of pure talk."""
+    kind = (specification.mechanism or {}).get("kind")
+    return kind not in kinds(AbstractGame) or kind in kinds(AbstractMechanism)

@@ -12,7 +12,11 @@ from dcg_econ.experiments.talkers import players_for
 from dcg_econ.learning import default_optimiser
 
 REACH = 7.0  # standard deviations that sums over a normal variable cover: beyond lies less than 3e-12
-NODES, HEARD = 701, 1401  # evenly spaced; the narrowest law here, of sd .2, has 20 of the HEARD nodes to a standard deviation
+NODES, HEARD = (
+    701,
+    1401,
+)  # evenly spaced: of the narrowest law here, of sd .2, 20 points of HEARD to a standard deviation
+SAID = 1e-3  # a word that no type says more often is not in use
 TYPES = 2001  # midpoints of equal cells of [0, 1]
 
 
@@ -31,7 +35,9 @@ def learned(game, protocol, seed=0, learning_rate=1e-2, estimator=None, **settin
     make = players_for(game, protocol, Training())
     optimiser = default_optimiser(settings["steps"], learning_rate)
     settings = {"records": 2, "record_draws": 64, "batch": 256} | settings
-    return dcg.train(game, make, protocol, estimator=estimator, optimiser=optimiser, key=jax.random.key(seed), **settings)
+    return dcg.train(
+        game, make, protocol, estimator=estimator, optimiser=optimiser, key=jax.random.key(seed), **settings
+    )
 
 
 def channel_of(population, through, sd):
@@ -86,11 +92,13 @@ def choice_of(population, game):
 
 class Talk(NamedTuple):
     """Of learned cheap talk, as learned or as said most likely: words in use by distinct action, the receiver's expected
-    loss, and what sender and receiver could gain by deviating, in squared units of the type."""
+    loss, and what sender and receiver could gain by deviating, in squared units of the type; `in_use`: the sender, were it
+    confined to words that some type says."""
 
     cells: jax.Array
     loss: jax.Array
     sender: jax.Array
+    in_use: jax.Array
     receiver: jax.Array
 
 
@@ -104,7 +112,10 @@ def talk_of(population, game):
     def of(table):
         found = game.regret_of(types, weights, table, actions)
         loss = weights @ jnp.sum(table * (types[:, None] - actions) ** 2, axis=1)
-        return Talk(found.cells, loss, found.sender, found.receiver)
+        wanted = (actions - types[:, None] - game.bias) ** 2
+        best = jnp.min(jnp.where(jnp.max(table, axis=0) > SAID, wanted, jnp.inf), axis=1)
+        in_use = weights @ (jnp.sum(table * wanted, axis=1) - best)
+        return Talk(found.cells, loss, found.sender, in_use, found.receiver)
 
     return of(jax.nn.softmax(logits)), of(jax.nn.one_hot(jnp.argmax(logits, axis=1), logits.shape[1]))
 
