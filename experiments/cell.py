@@ -66,7 +66,7 @@ def _treatment(name: str, document: Mapping[str, Any], hooks: Hooks) -> Result:
         own = _nash_efficiency(stage, nash)
         history = done.history if (np.asarray(record.first_best) > 0).any() else _without_shares(done.history)
         frames["history"] = history.assign(cell=name, treatment=document["treatment"], nash_efficiency=own)
-    if "calibration" in document:
+    if "calibration" in document and isinstance(done.protocol, Silence):
         from dcg_econ.experiments.schedules import schedule_frame
 
         frames |= schedule_frame(document, stage, done, nash)
