@@ -23,6 +23,7 @@ from scipy.cluster.vq import kmeans2, vq
 
 from dcg_econ._errors import InputError, is_concrete, require_finite
 from dcg_econ.channels.base import AbstractChannel, Info
+from dcg_econ.priors import number
 
 RESTARTS = 4  # k-means finds local optima: the best of so many
 PASSES = 50
@@ -36,7 +37,7 @@ class VectorQuantiser(AbstractChannel):
     """
 
     codebook: Float[Array, "K d"]
-    commitment: float = eqx.field(static=True, default=0.25, converter=float)
+    commitment: Array = eqx.field(converter=number("commitment"), default=0.25)
 
     @property
     def pathwise(self):
@@ -59,7 +60,7 @@ class ProductQuantiser(AbstractChannel):
     """Messages (..., L, d), each position quantised by its own codebook, as `VectorQuantiser` does; codebooks (L, K, d)."""
 
     codebooks: Float[Array, "L K d"]
-    commitment: float = eqx.field(static=True, default=0.25, converter=float)
+    commitment: Array = eqx.field(converter=number("commitment"), default=0.25)
 
     @property
     def pathwise(self):

@@ -66,6 +66,7 @@ def test_the_partition_measures_as_an_equilibrium_and_its_neighbour_does_not():
     np.testing.assert_allclose(tempting.loss, exact.receiver_loss + 0.01, atol=MIDPOINTS)
 
 
+@pytest.mark.slow
 def test_attention_is_learned():
     theory = GaussianAttention(1.0, 0.4)
     protocol = dcg.Protocol(dcg.Continuous(1, 1, price=0.4, through=THROUGH), private=True)
@@ -76,6 +77,7 @@ def test_attention_is_learned():
     assert (found.information <= found.charged + QUADRATURE).all()
 
 
+@pytest.mark.slow
 def test_choice_is_learned():
     theory, game = attention(PAYOFFS, PRIOR, 0.4), DiscreteChoice(PAYOFFS, PRIOR)
     assert theory.probabilities[2] == 0

@@ -17,7 +17,7 @@ from tests.learning.talking import GAME, bargainers, flat, hotelling, projection
 LEVEL = 1e-4  # of each joint test: one of them fails by chance in ten thousand
 SAMPLES = 4000
 BATCH = 3
-CHAT = dcg.Protocol(dcg.Chat(3, 2, price=0.05, length_price=0.1), turns=2, in_turn=True)
+CHAT = dcg.Protocol(dcg.Chat(2, 2, price=0.05, length_price=0.1), turns=2, in_turn=True)
 NOISY = dcg.Protocol(dcg.Continuous(1, 1, price=0.02, through=dcg.GaussianBottleneck()), speakers=("buyer",))
 BASELINES = (dcg.NoBaseline(), dcg.RunningMean(), dcg.LeaveOneOut(), dcg.LearnedBaseline(8))
 
@@ -48,6 +48,7 @@ def test_the_enumerated_gradient_is_that_of_expected_payoffs(exact):
     np.testing.assert_allclose(exact, flat(ours), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_score_functions_agree_with_enumeration(exact):
     directions = projections(exact.size, 5)
     keys = jax.random.split(jax.random.key(1), SAMPLES)
@@ -58,6 +59,7 @@ def test_score_functions_agree_with_enumeration(exact):
     assert spread[2] < spread[0]  # the others' mean is a better guess than zero
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("straight_through", (False, True))
 def test_relaxations_are_biased(exact, straight_through):
     directions = projections(exact.size, 5)
@@ -70,6 +72,7 @@ def test_relaxations_are_biased(exact, straight_through):
     assert bias > 0.02
 
 
+@pytest.mark.slow
 def test_pathwise_and_score_agree_with_quadrature_on_gaussian_noise():
     population = bargainers(NOISY)
     learned, rest = split_learned(population)
@@ -105,6 +108,7 @@ def test_pathwise_and_score_agree_with_quadrature_on_gaussian_noise():
     assert found[0].var(axis=0).sum() < found[1].var(axis=0).sum()
 
 
+@pytest.mark.slow
 def test_dice_has_unbiased_second_derivatives():
     protocol = dcg.Protocol(dcg.Chat(3), speakers=("seller",))
     population = bargainers(protocol, width=2)

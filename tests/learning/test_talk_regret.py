@@ -68,6 +68,7 @@ class Babbler(AbstractTalkers):
         return Sides(numbers[:1, 0], numbers[1:, 0])
 
 
+@pytest.mark.slow
 def test_truthful_bids_have_the_regret_that_they_have_in_silence():
     truth = Babbler(jnp.zeros(2), jnp.ones(2), jnp.zeros(2))
     silent = float(dcg.regret(AUCTION, dcg.AffineBids([0.0, 0.0], [1.0, 1.0])))
@@ -91,6 +92,7 @@ def test_a_listener_who_can_be_fooled_has_a_partner_with_regret():
     assert exact > 0.2
 
 
+@pytest.mark.slow
 def test_what_is_said_truthfully_is_used_against_the_speaker():
     informed = Rule(*LINEAR, jnp.zeros(2))
     assert (

@@ -99,6 +99,7 @@ class Scipys:
         return n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bias", "n"), [(0.03, 3), (0.05, 3)])
 def test_a_beta_prior_against_scipy(bias, n):
     theirs = Scipys(2.0, 3.5)
@@ -134,6 +135,7 @@ PRIORS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prior", "bias", "n"), PRIORS)
 def test_nobody_gains_by_deviating(prior, bias, n):
     found = partition(prior, bias, n)
@@ -160,6 +162,7 @@ def fine_cells(prior, edges):
     return jnp.asarray(np.concatenate(nodes)), jnp.asarray(weights / weights.sum())
 
 
+@pytest.mark.slow
 def test_derivatives_in_the_bias_and_in_the_prior():
     forward = jax.jacfwd(lambda b: partition(UNIFORM, b, 3).edges)(jnp.array(0.05))
     np.testing.assert_allclose(forward, [0.0, -4.0, -4.0, 0.0], atol=CLOSED)  # -2 i (n - i)

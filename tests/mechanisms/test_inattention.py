@@ -220,6 +220,7 @@ def test_three_roads_to_one_optimum():
     )  # the root of 1e-6, times some
 
 
+@pytest.mark.slow
 def test_derivatives_in_payoffs_and_price():
     u, mu, price = map(jnp.asarray, problem())
     found = attention(u, mu, price)
@@ -240,6 +241,7 @@ def test_derivatives_in_payoffs_and_price():
     np.testing.assert_allclose(in_price, along_price, atol=SLOPE)
 
 
+@pytest.mark.slow
 def test_many_random_problems_at_once():
     rng = np.random.default_rng(5)
     n, states, actions = 300, 3, 6
