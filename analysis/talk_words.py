@@ -82,8 +82,8 @@ def _amount(row: pd.Series) -> str:
 
 
 def _estimate(row: pd.Series, name: str) -> Estimate:
-    parts = (row[name], row[f"{name}_se"], row[f"{name}_low"], row[f"{name}_high"])
-    return Estimate(*map(float, parts), float(row[f"{name}_df"]), int(row["sessions"] - row["failed"])).scaled(100.0)
+    value, se, low, high, df = (float(row[name + end]) for end in ("", "_se", "_low", "_high", "_df"))
+    return Estimate(value, se, low, high, df, int(row["sessions"] - row["failed"])).scaled(100.0)
 
 
 def _level(row: pd.Series) -> str:

@@ -29,7 +29,13 @@ def quantised(
     for each of four positions ("by position", words each)."""
     protocol = protocol_of(language)
     first, second, third = jax.random.split(key, 3)
-    heard = jax.vmap(lambda k: play(game, population, protocol, key=k).talk.received[0, 0])
+
+    @jax.vmap
+    def heard(key):
+        talk = play(game, population, protocol, key=key).talk
+        assert talk is not None  # the protocol is not silence
+        return talk.received[0, 0]
+
     training = heard(jax.random.split(first, TRAINING))
     rows = []
     for count in words:

@@ -14,7 +14,6 @@ from dcg_econ.agents.bids import Sides
 from dcg_econ.agents.learned import AbstractAgent, AbstractReporters, Frozen
 from dcg_econ.priors import as_number
 
-
 _CREDULITY = 0.1  # how far what is heard moves a fresh net: else some pairs start, and stay, where nobody trades
 
 

@@ -69,7 +69,7 @@ class AbstractGaussian(AbstractChannel):
         heard = signal + spread * jax.random.normal(key, signal.shape, signal.dtype)
         z = (jax.lax.stop_gradient(heard) - signal) / spread
         density = -0.5 * jnp.sum(z**2 + 2 * jnp.log(spread) + np.log(2 * np.pi))
-        entropy = jnp.sum(jnp.log(spread) + 0.5 * np.log(2 * np.pi * np.e))
+        entropy = jnp.sum(jnp.log(spread) + 0.5 * np.log(2 * np.pi * math.e))
         nats = 0.5 * jnp.sum(signal**2 + spread**2 - 1 - 2 * jnp.log(spread))
         zero = jnp.zeros((), signal.dtype)
         return heard, Info(nats, zero + 1, density, entropy, zero)
@@ -81,7 +81,7 @@ class AbstractGaussian(AbstractChannel):
 class GaussianNoise(AbstractGaussian):
     """A signal in noise of a fixed standard deviation `sd`, both in units of the prior's: the capacity is fixed."""
 
-    sd: Array = eqx.field(converter=number("sd"), default=0.1)  # type: ignore[misc]
+    sd: Array = eqx.field(converter=number("sd"), default=0.1)
     limit: Array = eqx.field(converter=number("limit"), default=1.0)
 
     def __check_init__(self):
@@ -108,7 +108,7 @@ class GaussianBottleneck(AbstractGaussian):
     Half of the raw numbers are signals, half log standard deviations; at zero both cost nothing and say nothing.
     """
 
-    limit: Array = eqx.field(converter=number("limit"), default=10.0)  # type: ignore[misc]
+    limit: Array = eqx.field(converter=number("limit"), default=10.0)
     floor: Array = eqx.field(converter=number("floor"), default=0.01)
 
     def __check_init__(self):

@@ -70,5 +70,6 @@ def _played(
     hear = estimator.hear(protocol.language, jnp.zeros(()), branch)
     known = game.known(types)
     talk, heard = converse(agents, protocol, game.players, known, key, hear)
+    assert talk is not None  # the protocol is not silence
     actions = agents.assemble(agents.numbers(known, heard))
     return played_payoffs(game, actions, types) - jnp.sum(talk.charge, axis=0), jnp.sum(talk.log_prob)

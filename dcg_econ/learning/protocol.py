@@ -1,6 +1,7 @@
 """Who speaks to whom before the reports, over which channel, for how many turns."""
 
-# Annotations are not postponed here: Equinox cannot read an AbstractVar from a string.
+from __future__ import annotations
+
 from abc import abstractmethod
 from typing import Any
 
@@ -15,7 +16,10 @@ from dcg_econ.messages.language import AbstractLanguage, require_count
 class AbstractProtocol(eqx.Module):
     """The talk before the reports."""
 
-    turns: eqx.AbstractVar[int]
+    @property
+    @abstractmethod
+    def turns(self) -> int:
+        """Turns of talk before the reports."""
 
     @abstractmethod
     def speaking(self, players: tuple[str, ...]) -> np.ndarray:
@@ -26,7 +30,7 @@ class AbstractProtocol(eqx.Module):
         """Whether player i hears player j, (N, N) of bool; everybody hears itself."""
 
     @abstractmethod
-    def sharp(self) -> "AbstractProtocol":
+    def sharp(self) -> AbstractProtocol:
         """The protocol as it is used after training: nothing is soft any more."""
 
     @property

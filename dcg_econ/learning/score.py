@@ -149,7 +149,7 @@ class Enumerated(AbstractEstimator):
     def branches(self, protocol, players):
         if not isinstance(protocol, Protocol):
             return None
-        speaking, words = protocol.speaking(players), protocol.language.words().shape[0]
+        speaking, words = protocol.speaking(players), protocol.language.words().shape[0]  # type: ignore[attr-defined]
         count = words ** int(speaking.sum())
         if count > MOST_BRANCHES:
             raise InputError(

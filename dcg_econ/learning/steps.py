@@ -155,7 +155,12 @@ class Game(eqx.Module):
 
         episodes = draw.keys.shape[0]
         nothing = jnp.zeros((episodes, protocol.turns, len(players), protocol.language.heard))
-        return jax.vmap(one)(draw.known, nothing if passage is None else jax.lax.stop_gradient(passage.talk.received))
+        return jax.vmap(one)(draw.known, _heard(passage, nothing))
+
+
+def _heard(passage: Passage | None, nothing: Array) -> Array:
+    """What came through (E, T, N, H), held."""
+    return nothing if passage is None or passage.talk is None else jax.lax.stop_gradient(passage.talk.received)
 
 
 def _own(x: Array, common: bool) -> Array:

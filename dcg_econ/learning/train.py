@@ -131,7 +131,7 @@ def train(
 
     def assessed(learned, state, records, failed):
         standing = assess(game, learned, evaluation, jnp.asarray(marks[len(records)]), where.mesh)
-        return _Standing(learned, state, (*records, _Record(*standing, failed)))
+        return _Standing(learned, state, (*records, _Record(**standing._asdict(), failed=failed)))
 
     def report():
         if progress is not None:

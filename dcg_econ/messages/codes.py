@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -74,10 +75,10 @@ class Codes(AbstractLanguage):
 class WithConstant(eqx.Module):
     """A net, and numbers that follow its answer whatever it is told: codebooks, priors over choices."""
 
-    net: eqx.Module
+    net: Callable[[Array], Array]
     constant: Float[Array, " c"]
 
-    def __init__(self, net: eqx.Module, count: int, *, key: Array):
+    def __init__(self, net: Callable[[Array], Array], count: int, *, key: Array):
         self.net = net
         self.constant = jax.random.normal(key, (count,))
 

@@ -31,7 +31,7 @@ class Continuous(AbstractLanguage):
     width: int = eqx.field(static=True, default=4)
     price: Array = eqx.field(converter=number("price"), default=0.0)
     length_price: Array = eqx.field(converter=number("length_price"), default=0.0)
-    through: AbstractGaussian | None = None
+    through: AbstractGaussian = None  # type: ignore[assignment]  # left out, `__init__` chooses
     hard: bool = eqx.field(static=True, default=False)
 
     def __init__(self, length=1, width=4, price=0.0, length_price=0.0, through=None, hard=False):

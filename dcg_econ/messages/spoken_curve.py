@@ -24,7 +24,7 @@ class SpokenCurve(AbstractLanguage):
     infinite: then nothing can be charged for. `price` per nat, against the prior N(0, I) of independent values.
     """
 
-    knots: Array = eqx.field(converter=number("knots"))
+    knots: Array = eqx.field(converter=number("knots"))  # type: ignore[misc]
     kernel: AbstractKernel | None = None
     ridge: Array = eqx.field(converter=number("ridge"), default=1e-3)
     price: Array = eqx.field(converter=number("price"), default=0.0)
