@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pandas as pd
@@ -30,6 +31,7 @@ def quantised(
     protocol = protocol_of(language)
     first, second, third = jax.random.split(key, 3)
 
+    @jax.jit
     @jax.vmap
     def heard(key):
         talk = play(game, population, protocol, key=key).talk
@@ -45,23 +47,20 @@ def quantised(
             ("whole", whole, jnp.log2(count)),
             ("by position", parts, STEPS * jnp.log2(count)),
         ):
-            score = _accuracy(game, population, language, quantiser, second, kind == "by position")
-            rows.append({"codebook": kind, "words": count, "bits": float(bits), "accuracy": score})
+            keys = jax.random.split(second, HELD_OUT)
+            score = _accuracy(game, population, language, quantiser, keys, kind == "by position")
+            rows.append({"codebook": kind, "words": count, "bits": float(bits), "accuracy": float(score)})
     return pd.DataFrame(rows)
 
 
-def _accuracy(game, population, language, quantiser, key, by_position) -> float:
+@eqx.filter_jit
+def _accuracy(game, population, language, quantiser, keys, by_position):
     def hear(turn, raw, keys):
         signal, _ = jax.vmap(language.through.law)(raw)
         shape = (STEPS, -1) if by_position else (-1,)
-        words, info = jax.vmap(lambda x, k: quantiser(x.reshape(shape), k))(signal, keys)
+        words, _ = jax.vmap(lambda x, k: quantiser(x.reshape(shape), k))(signal, keys)
         _, info = jax.vmap(language)(raw, keys)
         return words.reshape(signal.shape), info
 
-    @jax.jit
-    def right(keys):
-        return jnp.mean(
-            jax.vmap(lambda k: play(game, population, protocol_of(language), key=k, hear=hear).welfare)(keys)
-        )
-
-    return float(right(jax.random.split(key, HELD_OUT)))
+    protocol = protocol_of(language)
+    return jnp.mean(jax.vmap(lambda k: play(game, population, protocol, key=k, hear=hear).welfare)(keys))
