@@ -16,11 +16,6 @@ class AbstractObjective(eqx.Module):
     def weights(self, players: int) -> Float[Array, "N N"]:
         """w_ij."""
 
-    @property
-    @abstractmethod
-    def common(self) -> bool:
-        """Whether all players climb the same."""
-
 
 class Selfish(AbstractObjective):
     """Each player climbs its own payoff."""
@@ -28,17 +23,9 @@ class Selfish(AbstractObjective):
     def weights(self, players):
         return jnp.eye(players)
 
-    @property
-    def common(self):
-        return False
-
 
 class Joint(AbstractObjective):
     """Every player climbs the sum of the players' payoffs (the outside and the seller are not players)."""
 
     def weights(self, players):
         return jnp.ones((players, players))
-
-    @property
-    def common(self):
-        return True

@@ -17,7 +17,7 @@ from dcg_econ.equilibrium.regret import regret
 from dcg_econ.learning.devices import on_each
 from dcg_econ.learning.episode import play
 from dcg_econ.learning.estimators import AbstractEstimator, Drawn
-from dcg_econ.learning.objectives import AbstractObjective
+from dcg_econ.learning.objectives import AbstractObjective, Joint
 from dcg_econ.learning.protocol import AbstractProtocol, Protocol
 from dcg_econ.learning.talk import Talk, Taps, converse, memory
 from dcg_econ.mechanism import AbstractGame, AbstractMechanism
@@ -86,7 +86,7 @@ class Game(eqx.Module):
         drawn = self._drawn(draw, payoffs, log_probs, passage)
         credit, remembered = self.estimator.credit(remembered, drawn)
         rows, players = drawn.weights.shape
-        bonus = jnp.ones((1, players)) if self.objective.common else jnp.eye(players)
+        bonus = jnp.ones((1, players)) if rows < players else jnp.eye(players)
 
         def row(weights, log_probs, bonus):
             scale = credit.payoffs[:, None]
@@ -94,7 +94,7 @@ class Game(eqx.Module):
             return taps
 
         at_taps = jax.vmap(row)(drawn.weights, credit.log_probs, bonus)
-        own = jax.tree.map(lambda x: _own(x, common=rows == 1), (at_taps.raw, at_taps.numbers))
+        own = jax.tree.map(lambda x: _own(x, common=rows < players), (at_taps.raw, at_taps.numbers))
         good = passage.whole & _all_finite(own)
         own = jax.tree.map(lambda x: jnp.where(good.reshape(-1, *[1] * (x.ndim - 1)), x, 0) / batch, own)
         _, back = jax.vjp(lambda p: self._emitted(eqx.combine(p, self.rest), draw, passage), learned)
@@ -128,7 +128,8 @@ class Game(eqx.Module):
 
     def _drawn(self, draw: Draw, payoffs, log_probs, passage: Passage) -> Drawn:
         players = payoffs.shape[1]
-        weights = self.objective.weights(players)[: 1 if self.objective.common else players]
+        weights = self.objective.weights(players)
+        weights = weights[:1] if isinstance(self.objective, Joint) else weights  # one backward pass serves all
         context = jnp.concatenate([x.reshape(payoffs.shape[0], -1) for x in jax.tree.leaves(draw.known)], axis=1)
         length = passage.length_charges
         return jax.lax.stop_gradient(Drawn(payoffs + length, length, log_probs, context, weights))

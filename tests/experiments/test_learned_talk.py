@@ -90,6 +90,7 @@ def test_choice_is_learned():
     assert (value <= theory.value + 1e-9).all() and (value > theory.value - 0.01).all()
 
 
+@pytest.mark.slow
 def test_talk_is_learned():
     game = CheapTalk(0.1)
     protocol = dcg.Protocol(dcg.Chat(4), speakers=("sender",))

@@ -112,6 +112,6 @@ def test_failed_cells_are_told_to_who_runs_a_study_from_python(tmp_path):
 def test_results_show_themselves_in_a_notebook():
     market = QuantityMarket(jnp.ones(2))
     agents, one = dcg.Shared(dcg.QuantityAgent(key=jax.random.key(0), width=2)), jnp.ones((1, 2))
-    run = Run(agents, jnp.arange(2), one, one, one)
+    run = Run(agents, jnp.arange(2), one, one, one, one, one, one)
     for shown in (dcg.solve(market), dcg.sensitivity(market, lambda eq: eq.efficiency), run, study(dcg.Selfish())):
         assert shown._repr_html_().count("<table") >= 1

@@ -57,6 +57,7 @@ def after_two_steps(mechanism, protocol, **settings):
     return run, start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", (CHAT, PRIVATE), ids=("chat", "codes"))
 def test_traders_talk(protocol):
     run, start = after_two_steps(MARKET, protocol)

@@ -41,6 +41,7 @@ def talk(tmp_path_factory):
     return short("cheap_talk", where, ("every_word", "drawn_words"), {"bias": [0.2, 0.1]})
 
 
+@pytest.mark.slow
 def test_theory_of_talk_stands_on_the_draws(talk):
     _, panel = talk
     sender = panel[panel["role"] == "sender"]
@@ -87,12 +88,14 @@ def test_attention_is_bought_as_theory_says_even_in_a_short_study(attention):
         assert abs(own["bits"].mean() - own["theory_bits"].mean()) < 0.2  # of 1.16 and 0: 300 steps
 
 
+@pytest.mark.slow
 def test_no_session_is_unconverged_for_want_of_regret(attention, talk):
     for _, panel in (attention, talk):
         assert panel["regret"].isna().all() and panel["converged"].all()
         assert session_flags(market_days(panel))["unconverged"].sum() == 0
 
 
+@pytest.mark.slow
 def test_no_efficiency_where_welfare_is_a_loss(attention, talk):
     for study, panel in (attention, talk):
         days = market_days(panel)
@@ -113,6 +116,7 @@ def test_the_reports_speak_of_theory_and_not_of_efficiency(attention, talk, tmp_
             assert wrong not in text, wrong
 
 
+@pytest.mark.slow
 def test_the_table_of_losses_adds_up(talk):
     _, panel = talk
     frame = losses.loss_frame(panel, ("bias",))

@@ -27,6 +27,7 @@ def exact():
     return sampler(CHAT, dcg.Enumerated(), BATCH)(jax.random.split(jax.random.key(0), 1))[0]
 
 
+@pytest.mark.slow
 def test_the_enumerated_gradient_is_that_of_expected_payoffs(exact):
     population = bargainers(CHAT)
     learned, rest = split_learned(population)

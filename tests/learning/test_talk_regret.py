@@ -43,6 +43,7 @@ def epsilon(rule, moves=33, others=384):
     return float(found.epsilon), np.asarray(found.by_player) / float(AUCTION.expected_first_best())
 
 
+@pytest.mark.slow
 def test_talk_that_nobody_believes_leaves_the_linear_equilibrium():
     # What is said tells whether a type is above a half, and each adjusts to it if that pays: so words must be babble.
     babble = Babbler(*LINEAR, jnp.zeros(2))

@@ -112,6 +112,7 @@ def test_a_beta_prior_against_scipy(bias, n):
     assert most_cells(prior, bias) == theirs.steps(bias)
 
 
+@pytest.mark.slow
 def test_a_negative_bias_is_the_mirror_image():
     up, down = partition(Beta(2.0, 3.5), 0.05, 3), partition(Beta(3.5, 2.0), -0.05, 3)
     np.testing.assert_allclose(down.edges, 1 - up.edges[::-1], atol=CLOSED)
@@ -119,6 +120,7 @@ def test_a_negative_bias_is_the_mirror_image():
     assert most_cells(Beta(3.5, 2.0), -0.05) == most_cells(Beta(2.0, 3.5), 0.05)
 
 
+@pytest.mark.slow
 def test_the_units_of_the_type():
     small, large = partition(Beta(2.0, 3.5), 0.05, 3), partition(Beta(2.0, 3.5, 10.0, 210.0), 10.0, 3)
     np.testing.assert_allclose(large.edges, 10 + 200 * small.edges, rtol=CLOSED)
