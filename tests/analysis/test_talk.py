@@ -171,6 +171,7 @@ def test_the_figure_draws_the_numbers(tiny):
     np.testing.assert_allclose(bars[1][:, 1], [100 * low, 100 * high])
 
 
+@pytest.mark.slow
 def test_the_figure_is_labelled(tiny):
     figure = surplus_bits_figure(panel_of(suffixes=("", "_joint"), second_best_welfare=1.0))
     upper, lower = figure.axes
@@ -240,6 +241,7 @@ def test_the_section_stands_where_capacities_are_known(tiny):
         assert "talk" not in made(bare) and not any(t.startswith("Capacity:") for t in made(bare)["terms"].blocks)
 
 
+@pytest.mark.slow
 def test_the_fish_market_has_the_section_too(panel):
     capacity = panel["treatment"].map(lambda name: np.inf if "schedules" in name else 2.0)
     talking = panel.assign(capacity=capacity, bits=1.0)

@@ -42,6 +42,7 @@ def test_symbols_are_drawn_with_the_probabilities_of_the_logits():
     np.testing.assert_allclose(info.log_prob, np.log(law)[heard.argmax(axis=1)], atol=CLOSED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", (0.1, 1.0, 5.0))
 def test_the_largest_weight_has_the_law_of_a_symbol_at_any_temperature(temperature):
     heard, info = draws(GumbelSoftmax(temperature))
@@ -50,6 +51,7 @@ def test_the_largest_weight_has_the_law_of_a_symbol_at_any_temperature(temperatu
     assert info.log_prob is None
 
 
+@pytest.mark.slow
 def test_weights_become_a_symbol_as_the_temperature_falls():
     short = [float(np.mean(1 - draws(GumbelSoftmax(t), 2000)[0].max(axis=1))) for t in (1.0, 0.1, 0.01, COLD)]
     assert all(later < 0.2 * earlier for earlier, later in pairwise(short))  # linear in t

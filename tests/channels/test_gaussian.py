@@ -48,12 +48,14 @@ def test_the_cost_is_the_divergence_from_the_prior(channel):
     assert nats == pytest.approx(sum(map(divergence, signal, spread)), abs=QUADRATURE)
 
 
+@pytest.mark.slow
 def test_the_cost_is_the_mean_log_ratio_of_draws(channel):
     heard, info = jax.jit(jax.vmap(lambda k: channel(MESSAGE, k)))(jax.random.split(KEY, DRAWS))
     ratios = np.asarray(info.log_prob) - stats.norm.logpdf(heard).sum(axis=1)
     assert hotelling(ratios[:, None], np.asarray(info.nats[:1])) > LEVEL
 
 
+@pytest.mark.slow
 def test_what_is_heard_is_normal_about_the_signal(channel):
     signal, spread = channel.law(MESSAGE)
     heard, _ = jax.jit(jax.vmap(lambda k: channel(MESSAGE, k)))(jax.random.split(KEY, DRAWS))
@@ -122,6 +124,7 @@ def information(signals, spreads):
     return (mixture - 0.5 * sum(law.entropy() for law in laws)) / math.log(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sd", (0.05, 0.5, 2.0))
 @pytest.mark.parametrize("channel", (dcg.GaussianNoise, dcg.GaussianBottleneck))
 def test_a_shout_carries_no_more_than_the_capacity(channel, sd):
@@ -138,6 +141,7 @@ def test_a_shout_carries_no_more_than_the_capacity(channel, sd):
         assert said == pytest.approx(1, abs=1e-6)  # two points forty spreads apart are one bit
 
 
+@pytest.mark.slow
 def test_the_size_of_the_noise_carries_no_more_than_the_capacity_either():
     """Two messages of no signal, one in the quietest and one in the loudest noise; there are no louder ones."""
     channel = dcg.GaussianBottleneck(limit=0.001, floor=0.001)

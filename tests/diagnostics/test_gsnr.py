@@ -58,6 +58,7 @@ REGIMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "scales", "truth", "direction"), REGIMES.values(), ids=REGIMES.keys())
 def test_intervals_cover_the_truth_about_as_often_as_they_say(n, scales, truth, direction):
     rng, replications = np.random.default_rng(2), 300

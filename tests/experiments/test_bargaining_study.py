@@ -119,6 +119,7 @@ def test_a_claim_may_be_made_against_a_benchmark_of_efficiency():
         validate(GOOD | {"hypotheses": [claim | {"outcome": "regret"}]})
 
 
+@pytest.mark.slow
 def test_the_rule_is_the_bound_on_average_and_for_one_pair_only():
     auction = DoubleAuction(costs=dcg.Uniform(0.2, 0.8))
     types = jax.vmap(auction.sample_types)(jax.random.split(jax.random.key(3), 4000))

@@ -185,6 +185,7 @@ def test_a_folder_may_be_a_link(folder, tmp_path):
     assert result.exit_code == 0 and (tmp_path / "elsewhere" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_another_study_in_the_same_folder_is_told(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "out")
     seconds = json.loads((tmp_path / "out" / "study.json").read_text())["run"]["seconds"]

@@ -78,6 +78,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path, compiled):
     study, out = tmp_path / "study.toml", tmp_path / "out"
     study.write_text(QUICK, encoding="utf-8")

@@ -95,6 +95,7 @@ def test_numbers_of_other_libraries_are_numbers():
     assert study(dcg.Selfish(), sessions=jnp.asarray(2)).specification.sessions == 2
 
 
+@pytest.mark.slow
 def test_failed_cells_are_told_to_who_runs_a_study_from_python(tmp_path):
     ours = dcg.Study(
         CurveMarket(jnp.ones(2)),

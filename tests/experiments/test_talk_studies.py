@@ -77,6 +77,7 @@ def test_the_rules_average_to_the_closed_forms():
     assert theory_rules(GaussianChoice(), dcg.Silence()) == {}
 
 
+@pytest.mark.slow
 def test_attention_is_bought_as_theory_says_even_in_a_short_study(attention):
     _, panel = attention
     days = market_days(panel, keep=["bits"])

@@ -61,6 +61,7 @@ def test_interim_payoffs_agree_with_many_plays():
     assert abs(plays.mean() - exact) <= 4 * plays.std() / np.sqrt(len(plays))
 
 
+@pytest.mark.slow
 def test_what_moves_a_net_is_its_own_interim_payoff_alone():
     population = make(jax.random.key(5))
     learned, rest = split_learned(population)

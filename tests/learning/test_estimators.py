@@ -168,6 +168,7 @@ def test_selfish_players_learn_from_their_own_payoff_alone_with_talk_both_ways()
         assert np.abs(flat(rows[2])).max() > 1e-6
 
 
+@pytest.mark.slow
 def test_message_gradients_equal_central_differences():
     protocol = dcg.Protocol(dcg.Continuous(1, 2), turns=2)
     population, key = bargainers(protocol), jax.random.key(5)

@@ -147,6 +147,7 @@ def test_only_those_who_speak_are_heard_and_pay(private):
     np.testing.assert_array_equal(heard, memory(list(said.received), protocol, protocol.hears(PLAYERS)))
 
 
+@pytest.mark.slow
 def test_what_is_said_later_answers_what_was_said_before():
     said, heard = talk(dcg.Protocol(CHAT, turns=2))
     known = jax.random.normal(KEY, (3, CHAT.raw))
@@ -184,6 +185,7 @@ def test_a_game_in_silence_is_the_game_without_a_protocol():
     np.testing.assert_allclose(plain.payoffs, expected, atol=CLOSED)
 
 
+@pytest.mark.slow
 def test_plays_with_talk_are_the_same_one_by_one_and_mapped():
     protocol = dcg.Protocol(CHAT, turns=2, in_turn=True)
     population, keys = bargainers(protocol), jax.random.split(KEY, 3)

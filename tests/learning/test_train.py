@@ -57,6 +57,7 @@ def test_history_is_a_tidy_frame(two):
     assert len(frame) == 8 and frame["session"].nunique() == 2 and frame["step"].max() == 60
 
 
+@pytest.mark.slow
 def test_progress_is_reported():
     seen = []
     run(1, progress=lambda done, total, text: seen.append((done, total, text)))

@@ -50,6 +50,7 @@ def test_at_the_bias_where_the_last_cell_is_empty_it_does_not_count():
     assert most_cells(UNIFORM, 1 / 12 - 1e-6) == 3
 
 
+@pytest.mark.slow
 def test_every_smaller_number_of_cells_is_an_equilibrium_too_and_informs_less():
     losses = [float(partition(UNIFORM, 0.02, n).receiver_loss) for n in (2, 3, 5)]
     np.testing.assert_allclose(losses, [closed_loss(0.02, n) for n in (2, 3, 5)], atol=CLOSED)
@@ -63,6 +64,7 @@ def test_babbling_says_nothing():
     np.testing.assert_array_equal(found.edges, [1.0, 4.0])
 
 
+@pytest.mark.slow
 def test_without_bias_any_number_of_cells():
     np.testing.assert_allclose(partition(UNIFORM, 0.0, 5).edges, np.linspace(0, 1, 6), atol=CLOSED)
     with pytest.raises(InputError, match="any number of cells"):
@@ -179,6 +181,7 @@ def test_derivatives_in_the_bias_and_in_the_prior():
     np.testing.assert_allclose(slopes, difference, atol=SLOPE)
 
 
+@pytest.mark.slow
 def test_lanes_without_an_equilibrium_carry_nan_and_harm_nobody():
     def loss(b, high):
         return partition(Uniform(0.0, high), b, 3).receiver_loss

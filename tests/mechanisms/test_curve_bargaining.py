@@ -111,6 +111,7 @@ def test_slopes_payoffs_and_welfare_are_the_closed_forms(commitment, b):
     assert float(outcome.quantities[0]) > 0 > float(outcome.quantities[1])
 
 
+@pytest.mark.slow
 def test_without_a_fringe_efficiency_is_a_matter_of_curvatures():
     seller, buyer, both = (dcg.solve(bargaining(c, 0.0)) for c in (HonestSeller(), HonestBuyer(), HonestBoth()))
     assert float(seller.efficiency) == pytest.approx(1 - (C_S / (C_B + 2 * C_S)) ** 2, abs=CLOSED)

@@ -56,6 +56,7 @@ def test_the_frontier_and_its_inverse():
     np.testing.assert_allclose(value_slope, -GaussianAttention(1.0, 0.5).rate, rtol=CLOSED)  # the envelope
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("price", [0.5, 1.0])
 def test_blahut_arimoto_nears_the_normal_frontier(price):
     x = np.linspace(-5, 5, 21)
@@ -146,6 +147,7 @@ def risky_or_safe(price, safe=0.5, bad=0.5):
     return attention(jnp.stack([jnp.array([0.0, 1.0]), jnp.full(2, safe)], axis=1), jnp.array([bad, 1 - bad]), price)
 
 
+@pytest.mark.slow
 def test_the_binary_example_over_prices_with_both_corners():
     prices = jnp.array([0.1, 0.3, 0.45, 0.7, 1.5, 4.0])
     for safe, bad in ((0.5, 0.6), (0.45, 0.4)):
@@ -184,6 +186,7 @@ def problem(seed=3, states=4, actions=5):
     return rng.normal(size=(states, actions)), rng.dirichlet(np.ones(states)), 0.4
 
 
+@pytest.mark.slow
 def test_three_roads_to_one_optimum():
     u, mu, price = problem()
     found = attention(u, mu, price)

@@ -97,6 +97,7 @@ def edge(bid):
     return (gain(bid + STEP) - gain(bid - STEP)) / (2 * STEP)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bid", (0.45, 0.6))
 def test_the_slope_of_an_expected_payoff_is_the_auctions_but_for_the_square_of_the_width(bid):
     exact = (VALUE - bid) * COSTS.pdf(bid) - K * COSTS.cdf(bid)
@@ -112,6 +113,7 @@ def test_the_slope_of_an_expected_payoff_is_the_auctions_but_for_the_square_of_t
     assert errors[-1] / widths[-1] ** 2 == pytest.approx(leading, rel=HALVED / 4)
 
 
+@pytest.mark.slow
 def test_the_quadrature_is_scipys():
     width, bid = 0.05, 0.45
     asks, weights = asks_around(bid, width)

@@ -100,6 +100,7 @@ def test_slope_and_integral_belong_to_the_curve(market_data, kind):
     assert float(curve.integral(3.2, -0.3)) == pytest.approx(-area, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_tridiagonal_path_equals_the_dense_one(market_data):
     prices, quantities = market_data
     kernel = dcg.Matern12(0.4, 1.7)

@@ -158,6 +158,7 @@ def drawn(prior, n):
 
 
 @each
+@pytest.mark.slow
 def test_samples_have_the_moments(name):
     prior, _ = BOUNDED[name]
     n = 20_000
@@ -182,6 +183,7 @@ def test_far_and_narrow_windows(window):
     np.testing.assert_allclose(cdf + survival, 1, atol=60 * 60 * np.finfo(float).eps)
 
 
+@pytest.mark.slow
 def test_derivatives_hold_at_the_ends():
     slope = jax.vmap(jax.grad(dcg.Beta(1.0, 2.0).cdf))(jnp.array([0.0, 1.0]))
     np.testing.assert_allclose(slope, [2.0, 0.0], atol=DENSITY)

@@ -135,6 +135,7 @@ def test_serial_shares_cover_the_cost_and_are_fair(heights, slopes, cost):
 
 @many
 @given(numbers(2.0, 15.0), numbers(0.2, 4.0), costs)
+@pytest.mark.slow
 def test_truth_has_no_regret_under_pivot_taxes_and_serial_shares(a, slope, cost):
     for kind in (ClarkePivot, SerialCostSharing):
         institution = game(kind, a, slope, cost)

@@ -120,6 +120,7 @@ def test_fixed_shares_earn_their_closed_form_and_the_theory_of_the_stage_game(sh
     np.testing.assert_allclose(panel["first_best"], float(stage.first_best(types)), rtol=EXACT)
 
 
+@pytest.mark.slow
 def test_the_nash_benchmark_is_the_equilibrium_of_the_stage_game():
     stage = VoluntaryContribution(LinearPreferences(jnp.full(SIZE, 0.75)), 10.0)
     eq = dcg.solve(stage)

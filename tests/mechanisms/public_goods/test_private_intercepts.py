@@ -38,6 +38,7 @@ def off_by(expected, draws, own=np.inf):
     return np.abs(np.asarray(expected) - draws.mean(0)) / (draws.std(0) * np.sqrt(1 / len(draws) + 1 / own))
 
 
+@pytest.mark.slow
 def test_cut_contributions_of_private_types_are_the_fixed_point_of_their_means():
     most, c0, slope = 0.8, 2.5, np.array([3.8, 4.0, 4.2])
     known = QuadraticPreferences(dcg.Uniform(LOW, HIGH), 0.5 * slope)

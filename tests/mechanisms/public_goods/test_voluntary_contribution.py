@@ -42,6 +42,7 @@ def gifts(game):
 
 @many
 @given(st.floats(0.05, 0.95), st.floats(0.1, 10.0))
+@pytest.mark.slow
 def test_equal_cobb_douglas_players_give_too_little_by_the_closed_form(a, w):
     n = 4
     given_, eq = gifts(cobb_douglas(np.full(n, a), np.full(n, w)))
