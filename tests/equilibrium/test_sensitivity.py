@@ -32,6 +32,7 @@ def solved():
     return eqx.filter_jit(lambda *fields: dcg.solve(market(*fields)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantity", QUANTITIES.values(), ids=QUANTITIES.keys())
 def test_derivatives_equal_central_differences(solved, quantity):
     found = dcg.sensitivity(market(*AT), quantity)

@@ -19,6 +19,7 @@ THROUGH = dcg.GaussianBottleneck(limit=300.0)
 PAYOFFS, PRIOR = np.array([[1.0, 0.0, 0.4], [0.0, 1.0, 0.4]]), np.array([0.6, 0.4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sd", "price"), [(1.0, 0.4), (2.0, 3.2)])
 def test_the_best_channel_measures_as_in_theory(sd, price):
     theory = GaussianAttention(sd, price)
@@ -54,6 +55,7 @@ def test_the_best_choice_measures_as_in_theory():
     np.testing.assert_allclose(found.payoff, theory.payoff, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_partition_measures_as_an_equilibrium_and_its_neighbour_does_not():
     game = CheapTalk(0.1)
     exact = partition(game.prior, 0.1, 2)

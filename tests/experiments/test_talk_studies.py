@@ -59,6 +59,7 @@ def test_theory_of_talk_stands_on_the_draws(talk):
     np.testing.assert_allclose(rounds["payoff"].sum(), rounds["welfare"].first(), atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_the_rules_average_to_the_closed_forms():
     game = CheapTalk(0.1)
     rules = theory_rules(game, dcg.Silence())

@@ -25,6 +25,7 @@ def test_reports_rise_with_the_type_whatever_the_parameters():
         assert bool(jnp.all(jnp.diff(reports) >= 0))
 
 
+@pytest.mark.slow
 def test_interim_gradients_equal_central_differences_of_the_interim_payoff():
     population = make(jax.random.key(1))
     types = AUCTION.sample_types(jax.random.key(2))

@@ -198,6 +198,7 @@ def test_plays_with_talk_are_the_same_one_by_one_and_mapped():
     assert np.all(np.asarray(mapped.talk.charge).sum(axis=(1, 2)) > 0)
 
 
+@pytest.mark.slow
 def test_what_the_channel_lets_through_can_be_replaced():
     protocol = dcg.Protocol(CHAT)
     population = bargainers(protocol)

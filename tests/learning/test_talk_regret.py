@@ -76,6 +76,7 @@ def test_truthful_bids_have_the_regret_that_they_have_in_silence():
     assert epsilon(truth)[0] == pytest.approx(silent, abs=SLACK)
 
 
+@pytest.mark.slow
 def test_a_listener_who_can_be_fooled_has_a_partner_with_regret():
     # The seller asks .2 less after the buyer's second word, which this buyer never says: its regret is what that word buys.
     naive = Babbler(*LINEAR, jnp.array([0.0, -0.2]))

@@ -29,6 +29,7 @@ def closed_loss(b, n):
     return 1 / (12 * n**2) + b**2 * (n**2 - 1) / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("b", "n"), COUNTS)
 def test_the_uniform_closed_form(b, n):
     assert n == np.ceil(-0.5 + 0.5 * np.sqrt(1 + 2 / abs(b)))

@@ -89,6 +89,7 @@ def played(game, profile, types):
     return outcome, game.payoffs(types, outcome), game.welfare(types, outcome)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("commitment, b", TREATMENTS)
 def test_slopes_payoffs_and_welfare_are_the_closed_forms(commitment, b):
     game = bargaining(commitment, b)
@@ -134,6 +135,7 @@ def test_two_selfish_parties_alone_do_not_trade():
     assert "one slope a party" in bargaining(HonestSeller(), 0.0).no_equilibrium()
 
 
+@pytest.mark.slow
 def test_welfare_rises_with_honesty_and_so_does_a_fringe_bring_trade_back():
     for b in (0.01, 0.6):
         welfare = [
@@ -194,6 +196,7 @@ def test_regret_of_a_monopsonist_agrees_with_brute_force():
     assert best.x == pytest.approx(closed_slopes(HonestSeller(), Numbers(0.0))[0], abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("commitment", [NoCommitment(), HonestSeller()])
 def test_derivatives_in_every_parameter_are_those_of_the_closed_forms(commitment):
     found = dcg.sensitivity(

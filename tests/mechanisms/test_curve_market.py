@@ -75,6 +75,7 @@ def test_the_share_auction_price():
     assert float(price) == pytest.approx(oracle.wilson_price(float(types.values.mean()), supply, n, c), abs=CLOSED)
 
 
+@pytest.mark.slow
 def test_payments_cancel_and_markets_clear():
     market = CurveMarket(
         curvature=jnp.array([0.5, 1.0, 2.0]), values=dcg.Uniform(1.0, 2.0), supply=dcg.Empirical(jnp.array([0.5, 1.5])),

@@ -121,6 +121,7 @@ def test_outcomes_are_brute_force(m, n):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m, n", [(1, 1), (2, 3)])
 def test_expectations_and_interim_payoffs_are_means_of_play(m, n):
     auction = DoubleAuction(k=0.3, buyers=m, sellers=n)

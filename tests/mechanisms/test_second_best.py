@@ -19,6 +19,7 @@ def uniform_pair():
     return second_best(dcg.Uniform(), dcg.Uniform())
 
 
+@pytest.mark.slow
 def test_uniform_types_are_myerson_and_satterthwaite():
     found = uniform_pair()
     assert float(found.surplus) == pytest.approx(9 / 64, abs=CLOSED)

@@ -32,6 +32,7 @@ def surplus_of(auction, steps):
     return auction.expectations(steps)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [0.0, 0.5, 0.9])
 def test_a_posted_price_of_one_half_brings_an_eighth(k):
     auction = DoubleAuction(k=k)
@@ -61,6 +62,7 @@ def test_derivatives_are_central_differences(two):
         )
 
 
+@pytest.mark.slow
 def test_three_prices_between_unlike_types_are_an_equilibrium():
     auction = DoubleAuction(k=0.4, values=dcg.Uniform(0.1, 1.2), costs=dcg.Uniform(0.0, 0.9))
     steps = step_bids(auction, jnp.array([0.3, 0.55, 0.8]))

@@ -70,6 +70,7 @@ def grid(prior, n=103):
     return np.linspace(low, high, n), low, high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FEW if BOUNDED[name][1]])
 def test_bounded_priors_are_scipy(name):
     prior, law = BOUNDED[name]

@@ -241,6 +241,7 @@ def kernel_lines(kernel, ridge):
     return dcg.KernelCurve.on(dcg.kernel_basis(LEVELS, kernel, ridge), jnp.asarray(A[:, None] - B[:, None] * LEVELS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", INSTITUTIONS)
 def test_kernel_curves_of_lines_do_what_lines_do(kind):
     expected, _ = provided(game(kind), lines(A, B))

@@ -161,6 +161,7 @@ def economies(a, b, price, gamma):
     return jax.vmap(one)(a, b, price, gamma)
 
 
+@pytest.mark.slow
 def test_a_batch_flags_what_is_not_concave_or_not_worth_providing_and_keeps_the_rest():
     keys = jax.random.split(jax.random.key(0), 4)
     a = jax.random.uniform(keys[0], (64, 5), minval=4.0, maxval=12.0)

@@ -80,6 +80,7 @@ def test_the_radius_of_best_replies_in_groves_ledyard_is_that_of_the_matrix_of_s
     assert round(float(eq.stability), digit) == stated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n, b, stated", [(3, 1.0, 2.0), (5, 1.0, 4.0), (3, 0.1, 8.7), (5, 0.1, 10.1)])
 def test_walker_is_unstable_by_the_matrix_of_slopes(n, b, stated):
     eq = dcg.solve(Walker(QuadraticPreferences(INTERCEPT[:n], np.full(n, b))))

@@ -56,6 +56,7 @@ def test_equal_cobb_douglas_players_give_too_little_by_the_closed_form(a, w):
 
 @many
 @given(numbers(0.1, 0.9, 4), numbers(0.5, 5.0, 4))
+@pytest.mark.slow
 def test_unequal_cobb_douglas_players_are_the_fixed_point_of_replies_to_the_total(share, wealth):
     given_, eq = gifts(cobb_douglas(share, wealth))
     total = oracle.cobb_douglas_total(share, wealth)
@@ -105,6 +106,7 @@ def test_everything_given_is_built_and_paid_for():
 
 @many
 @given(numbers(1.5, 12.0, 3), numbers(0.2, 3.0, 3), numbers(0.1, 4.0, 3), st.floats(0.5, 2.0), st.floats(0.0, 1.0))
+@pytest.mark.slow
 def test_quasi_linear_players_give_in_the_order_of_keenness(a, b, wealth, c0, c1):
     given_, eq = gifts(quasi_linear(a, b, wealth, c0, c1))
     level = oracle.quasi_linear_total(a, 2 * b, wealth, c0, c1)
@@ -139,6 +141,7 @@ LINEAR = [
 ]
 
 
+@pytest.mark.slow
 def test_linear_games_are_at_their_corners_in_every_lane():
     wealth, (mpcr, nash, best) = np.array([1.0, 2.0, 3.0]), map(np.array, zip(*LINEAR, strict=True))
     eqs = jax.vmap(lambda r: dcg.solve(VoluntaryContribution(LinearPreferences(r), wealth)))(jnp.asarray(mpcr))
@@ -209,6 +212,7 @@ def test_sensitivities_are_central_differences(corner):
         ([9.0, 9.0, 9.0], [4.0, 0.0, 0.0], [[0, 0, 0], [0, 0, 0], [0, 0, 0]]),
     ],
 )
+@pytest.mark.slow
 def test_money_that_binds_passes_its_derivative_through_the_bound(wealth, gifts_, slopes):
     game = quasi_linear(np.array([9.0, 7.0, 4.0]), np.ones(3), np.array(wealth))
     found = dcg.sensitivity(game, lambda eq: eq.strategies.message, strategies=game.initial_profile())
