@@ -104,7 +104,7 @@ def _rows(case: Case, training: Training, sessions: int, words: int, draws: int,
     for message in kinds:
         gains, surplus, possible = _played(game, run.agents, types, words if message == CHAT else 0)
         share, spread = np.asarray(gains / possible), np.asarray(surplus / possible)
-        half = _half_width(share)
+        half = half_width(share)
         yield {
             "institution": case.institution,
             "message": message,
@@ -152,7 +152,8 @@ def rounds_to_converge(game: AbstractPublicGood) -> float:
     return float(first_to_stay(jnp.all(jnp.abs(path.payoffs - found.payoffs) <= NEAR * possible, axis=1)))
 
 
-def _half_width(values: np.ndarray) -> float:
+def half_width(values: np.ndarray) -> float:
+    """Of the 95 per cent interval of a mean over sessions (Student's t)."""
     from scipy import stats
 
     if len(values) < 2:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from dcg_econ.agents import SenderReceiver
 from dcg_econ.agents.sequences import Chooser, Describer, TokenWriter
+from dcg_econ.experiments.frontier import half_width
 from dcg_econ.learning import AbstractEstimator, Joint, Protocol, Run, default_optimiser, train
 from dcg_econ.mechanisms.referential import AbstractReferential, Discrimination
 from dcg_econ.messages import AbstractLanguage, Continuous
@@ -105,7 +106,7 @@ def _row(name: Any, history: pd.DataFrame, batch: int, target: float) -> dict[st
     budget = float(efficiency.columns[-1]) * batch
     first = np.asarray(efficiency.columns)[reached.argmax(axis=1)] * batch
     counted = np.where(reached.any(axis=1), first, budget)
-    half = _half_width(counted)
+    half = half_width(counted)
     last, soft = efficiency.iloc[:, -1], history.pivot(index="session", columns="step", values="soft").iloc[:, -1]
     return {
         "treatment": name,
@@ -121,11 +122,3 @@ def _row(name: Any, history: pd.DataFrame, batch: int, target: float) -> dict[st
         "soft": soft.mean(),
         "sessions": len(last),
     }
-
-
-def _half_width(values: np.ndarray) -> float:
-    from scipy import stats
-
-    if len(values) < 2:
-        return float("nan")
-    return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
