@@ -13,8 +13,8 @@ from dcg_econ.analysis.study_sections import plan_blocks, study_sections
 from dcg_econ.analysis.study_wording import BITS, CAPACITY
 from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.tables import MISSING, Table
-from dcg_econ.analysis.talk import has_talk
-from dcg_econ.analysis.talk_words import talk_blocks
+from dcg_econ.analysis.talk import has_talk, talk_frame
+from dcg_econ.analysis.talk_words import talk_blocks, talk_sentences
 from dcg_econ.analysis.theory import estimation_table, robustness_table, spread_table
 from dcg_econ.analysis.units import units_of
 from dcg_econ.analysis.welfare import welfare_table
@@ -69,7 +69,7 @@ def _trust_section(material: ReportMaterial) -> Section:
 def fish_sections(material: ReportMaterial) -> list[Section]:
     """The sections of the fish market that have something to show, in the report's order."""
     made = [
-        Section("answer", "The answer", tuple(answer(material.panel, material.cells, material.estimation))),
+        Section("answer", "The answer", _answer(material)),
         Section("terms", "Terms", (*terms(material.panel), *((BITS, CAPACITY) if has_talk(material.panel) else ()))),
         _demand_section(material),
         _market_section(material),
@@ -85,6 +85,16 @@ def fish_sections(material: ReportMaterial) -> list[Section]:
         Section("limits", "Assumptions and limits", (*material.notes, SAMPLING_NOTE)),
     ]
     return [section for section in made if section.blocks]
+
+
+def _answer(material: ReportMaterial) -> tuple:
+    """What messages are worth where that was varied, then what the poorest and the richest cost; else all treatments."""
+    given = material.panel, material.cells, material.estimation
+    if not has_talk(material.panel):
+        return tuple(answer(*given))
+    frame = talk_frame(material.labelled())
+    ends = {name for _, own in frame.groupby("group") for name in (own["capacity"].idxmin(), own["capacity"].idxmax())}
+    return tuple(answer(*given, opening=talk_sentences(frame), costs_of=ends))
 
 
 def _demand(material: ReportMaterial) -> tuple:

@@ -26,6 +26,7 @@ NEAR = 5e-4  # benchmarks that no eye tells apart are one line
 DODGE = 0.07  # of one bit at silence: how far groups stand apart
 LABEL_GAP = 0.055  # of the width of the axes: how near the names of two treatments may stand
 NO_REGRET = 1e-9  # a share of first best that no log scale should reach down to
+FAR = 0.2  # of the range of all efficiencies: groups that each span less have panels of their own
 PERCENT = 100.0
 NOTE = "Top: 95% intervals clustered by session. Bottom: mean over sessions, bars up to the largest."
 
@@ -35,8 +36,8 @@ def surplus_bits_figure(panel: pd.DataFrame, groups: Mapping[str, Sequence[str]]
     """Efficiency (per cent of first best) with 95% intervals above, and regret (share of first best, log scale; the mean,
     and a bar up to the largest session) below, against the capacity of one player's messages in bits.
 
-    The axis is log2(1 + bits); a whole report, which has no bound, stands behind a break at the right. `groups` as in
-    `talk_table`. Returns the Figure. Raises ValueError where the panel holds several grid points.
+    The axis is log2(1 + bits); a whole report, which has no bound, stands behind a break at the right. Groups that lie far
+    apart have panels of their own, each with the benchmarks that are near. `groups` as in `talk_table`. Returns the Figure. Raises ValueError where the panel holds several grid points.
     """
     frame = talk_frame(panel, groups)
     if frame.index.nlevels > 1:
@@ -45,23 +46,36 @@ def surplus_bits_figure(panel: pd.DataFrame, groups: Mapping[str, Sequence[str]]
             "one point, panel[panel[name] == value], or read talk_table"
         )
     places = capacity_places(frame["capacity"])
-    figure, axes = figure_of(WIDTH, 5.9, 1, rows=2, sharex=True, height_ratios=(1.9, 1))
-    upper, lower = axes[0, 0], axes[1, 0]
     names = list(dict.fromkeys(frame["group"]))
+    apart = len(names) > 1 and _far_apart(frame)
+    panels = len(names) if apart else 1
+    height = 5.9 if not apart else 3.4 + 1.8 * panels
+    figure, axes = figure_of(
+        WIDTH, height, 1, rows=panels + 1, sharex=True, height_ratios=(*[1.9 / panels**0.5] * panels, 1)
+    )
+    *uppers, lower = axes[:, 0]
     for i, name in enumerate(names):
         own = frame[frame["group"] == name]
         shift = DODGE * (i - (len(names) - 1) / 2)
         x = own["capacity"].map(places).to_numpy(float) + shift
         look = Look(name or "Treatments", *LOOKS[i % len(LOOKS)])
-        _efficiency(upper, own, x, look)
+        _efficiency(uppers[i if apart else 0], own, x, look)
         _regret(lower, own, x, look, _floor(frame))
-    _benchmarks(upper, sound_days(market_days(panel, keep=["capacity"])))
-    _dress(upper, lower, frame, places)
-    handles, labels = upper.get_legend_handles_labels()
+    lines = _benchmarks(sound_days(market_days(panel, keep=["capacity"])))
+    for axis in uppers:
+        _draw_benchmarks(axis, lines, only_near=apart)
+    _dress(uppers, lower, frame, places)
+    shown = {label: handle for axis in uppers for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     hollow = " Hollow: no regret." if (frame["regret_mean"] <= NO_REGRET).any() else ""
     figure.supxlabel(f"{NOTE}{hollow}", fontsize=8, color=GREY)
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(5, len(labels)))
+    figure.legend(list(shown.values()), list(shown), loc="outside upper center", ncols=min(5, len(shown)))
     return figure
+
+
+def _far_apart(frame: pd.DataFrame) -> bool:
+    """Whether one scale for all groups would leave nothing to see within them."""
+    levels = frame.groupby("group")["efficiency"]
+    return bool((levels.max() - levels.min()).max() < FAR * (frame["efficiency"].max() - frame["efficiency"].min()))
 
 
 def capacity_places(capacities: Iterable[float]) -> dict[float, float]:
@@ -121,9 +135,9 @@ def _regret(axis, own: pd.DataFrame, x: np.ndarray, look: Look, floor: float) ->
     )
 
 
-def _benchmarks(axis, days: pd.DataFrame) -> None:
-    """First best, and where all treatments have the same on the same draws, second best and Nash; one line where they
-    agree."""
+def _benchmarks(days: pd.DataFrame) -> dict[float, list[str]]:
+    """First best, and where all treatments have the same on the same draws, second best and Nash, by their share of first
+    best; one line where they agree."""
     parts = [own for _, own in days.groupby("treatment", sort=False, observed=True)]
     sessions = max((frozenset(own["session"]) for own in parts), key=len)
     whole = [own for own in parts if frozenset(own["session"]) == sessions]
@@ -135,13 +149,20 @@ def _benchmarks(axis, days: pd.DataFrame) -> None:
         if max(shares) - min(shares) <= SAME:
             place = next((place for place in drawn if abs(place - shares[0]) <= NEAR), shares[0])
             drawn.setdefault(place, []).append(name)
-    for share, names in drawn.items():
+    return drawn
+
+
+def _draw_benchmarks(axis, lines: Mapping[float, Sequence[str]], only_near: bool) -> None:
+    low, high = axis.dataLim.y0, axis.dataLim.y1
+    for share, names in lines.items():
+        if only_near and not low - (high - low) <= PERCENT * share <= high + (high - low):
+            continue
         label = " and ".join(PRINTED[name] for name in names)
         style = {"color": GREY if FIRST_BEST in names else BLACK, "linestyle": LINES[names[0]], "linewidth": 1.2}
         axis.axhline(PERCENT * share, zorder=1, label=label[:1].upper() + label[1:], **style)
 
 
-def _dress(upper, lower, frame: pd.DataFrame, places: dict[float, float]) -> None:
+def _dress(uppers, lower, frame: pd.DataFrame, places: dict[float, float]) -> None:
     bounded = {value: place for value, place in places.items() if np.isfinite(value)}
     end = max(bounded.values(), default=0.0)
     powers = [0.0, *(2.0**i for i in range(12))]
@@ -151,21 +172,22 @@ def _dress(upper, lower, frame: pd.DataFrame, places: dict[float, float]) -> Non
         if np.isposinf(value):
             ticks = {text: at for text, at in ticks.items() if at <= end + 1e-9} | {"whole\nreport": place}
             right = place
-            _break((upper, lower), (end + place) / 2)
+            _break((*uppers, lower), (end + place) / 2)
     lower.set_xticks(list(ticks.values()), list(ticks))
     room = 0.07 * max(right, 1.0)
     lower.set_xlim(-room, right + room)
     lower.set_xlabel("Capacity of one player's messages in a round (bits, scale of log(1 + bits))")
-    upper.set_ylabel("Efficiency (% of first best)")
-    upper.margins(y=0.08)
-    upper.ticklabel_format(axis="y", useOffset=False)
+    for axis in uppers:
+        axis.set_ylabel("Efficiency\n(% of first best)" if len(uppers) > 1 else "Efficiency (% of first best)")
+        axis.margins(y=0.08)
+        axis.ticklabel_format(axis="y", useOffset=False)
     lower.set_ylabel("Regret (share of\nfirst best, log scale)")
     lower.set_yscale("log")
     if frame["regret_mean"].isna().all():
         lower.text(0.5, 0.5, "Regret is not known", transform=lower.transAxes, ha="center", color=GREY)
         lower.set_yticks([])
     lower.margins(y=0.12)
-    _names(upper, frame, places)
+    _names(uppers[0], frame, places)
 
 
 def _break(axes, x: float) -> None:

@@ -1,5 +1,7 @@
 """The answer in sentences: numbers computed from the panel, verbs that follow from the sign and the interval."""
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -31,8 +33,15 @@ DRAWS = (
 )
 
 
-def answer(panel: pd.DataFrame, cells: pd.DataFrame | None = None, estimation: pd.DataFrame | None = None) -> list[str]:
-    """The paragraphs that answer the question: cost to the seller, loss of surplus, learned against Nash, failures."""
+def answer(
+    panel: pd.DataFrame,
+    cells: pd.DataFrame | None = None,
+    estimation: pd.DataFrame | None = None,
+    opening: Sequence[str] = (),
+    costs_of: Collection[str] | None = None,
+) -> list[str]:
+    """The paragraphs that answer the question: `opening`, then cost to the seller, loss of surplus, learned against Nash,
+    failures. `costs_of`: the treatments whose costs are told, by default all."""
     every = market_days(panel)
     days = every[~failed_sessions(every)]
     if days.empty:
@@ -40,7 +49,8 @@ def answer(panel: pd.DataFrame, cells: pd.DataFrame | None = None, estimation: p
     names = study_order(treatments_of(days))
     priced = {"revenue_loss", "competitive_revenue"} <= set(days.columns)
     theory = [name for name in names if name != "competitive" and not name.startswith(LEARNED)]
-    paragraphs = [cost_sentence(days, name) if priced else loss_sentence(days, name) for name in theory]
+    told = [name for name in theory if costs_of is None or name in costs_of]
+    paragraphs = [*opening, *(cost_sentence(days, name) if priced else loss_sentence(days, name) for name in told)]
     if {"nash_schedules", "nash_quantities"} <= set(names):
         paragraphs.append(schedules_or_quantities(days))
     if estimation is not None and len(estimation):
@@ -208,7 +218,7 @@ def regret_sentence(flags: pd.DataFrame, treatment: str) -> str:
 
 
 def _where(counts: pd.Series) -> str:
-    return ", ".join(f"{treatment_label(name)} {int(count)}" for name, count in counts.items() if count)
+    return ", ".join(f"{treatment_label(name)} ({int(count)})" for name, count in counts.items() if count)
 
 
 def _money(estimate: Estimate) -> str:
