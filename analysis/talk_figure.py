@@ -37,7 +37,8 @@ def surplus_bits_figure(panel: pd.DataFrame, groups: Mapping[str, Sequence[str]]
     and a bar up to the largest session) below, against the capacity of one player's messages in bits.
 
     The axis is log2(1 + bits); a whole report, which has no bound, stands behind a break at the right. Groups that lie far
-    apart have panels of their own, each with the benchmarks that are near. `groups` as in `talk_table`. Returns the Figure. Raises ValueError where the panel holds several grid points.
+    apart have panels of their own, each with the benchmarks that are near. `groups` as in `talk_table`. Returns the
+    Figure. Raises ValueError where the panel holds several grid points.
     """
     frame = talk_frame(panel, groups)
     if frame.index.nlevels > 1:

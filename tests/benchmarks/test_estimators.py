@@ -1,7 +1,7 @@
-"""A step of learning on the referential game, one session and twenty side by side: each way to learn against the pathwise one.
+"""A step of learning on the referential game, one session and twenty side by side: each way against the pathwise one.
 
-Settings are those of the study `referential`: GRU of width 64, 3 attributes of 5 values, batch 512; a step draws objects, plays,
-takes the gradient and updates both nets. A published toolkit needed 20 to 36 ms a step with symbols and 1.5 to 6 ms with
+Settings are those of the study `referential`: GRU of width 64, 3 attributes of 5 values, batch 512; a step draws objects,
+plays, takes the gradient and updates both nets. A published toolkit needed 20 to 36 ms a step with symbols and 1.5 to 6 ms with
 continuous messages, on one core of another machine: for scale, not for a ratio.
 """
 
