@@ -16,10 +16,16 @@ from dcg_econ.learning.estimators import AbstractEstimator as AbstractEstimator
 from dcg_econ.learning.estimators import Interim as Interim
 from dcg_econ.learning.estimators import Pathwise as Pathwise
 from dcg_econ.learning.estimators import default_estimator as default_estimator
+from dcg_econ.learning.lookahead import AbstractLookahead as AbstractLookahead
+from dcg_econ.learning.lookahead import Mutual as Mutual
+from dcg_econ.learning.lookahead import Opponents as Opponents
+from dcg_econ.learning.lookahead import Proximal as Proximal
 from dcg_econ.learning.objectives import AbstractObjective as AbstractObjective
 from dcg_econ.learning.objectives import Joint as Joint
 from dcg_econ.learning.objectives import Selfish as Selfish
+from dcg_econ.learning.objectives import Shaped as Shaped
 from dcg_econ.learning.optimiser import default_optimiser as default_optimiser
+from dcg_econ.learning.optimiser import gradient_ascent as gradient_ascent
 from dcg_econ.learning.protocol import AbstractProtocol as AbstractProtocol
 from dcg_econ.learning.protocol import Protocol as Protocol
 from dcg_econ.learning.protocol import Silence as Silence

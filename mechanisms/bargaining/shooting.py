@@ -29,7 +29,7 @@ import optimistix as optx
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import EquilibriumError
-from dcg_econ.agents.learned import Frozen
+from dcg_econ.agents.frozen import Frozen
 from dcg_econ.agents.smooth_bids import SmoothBids, times
 from dcg_econ.mechanisms.bargaining.opposition import exactly
 from dcg_econ.priors import AbstractBoundedPrior

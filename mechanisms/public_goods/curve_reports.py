@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import ClearingError, InputError, is_concrete
-from dcg_econ.agents.learned import Frozen
+from dcg_econ.agents.frozen import Frozen
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.mechanisms.public_goods.preferences import AbstractQuasiLinear
 from dcg_econ.mechanisms.public_goods.public_good import NEVER_CROSS, AbstractPublicGood, PublicOutcome, no_bounds

@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import InputError
-from dcg_econ.agents.learned import Frozen
+from dcg_econ.agents.frozen import Frozen
 from dcg_econ.agents.number_messages import AbstractNumberMessages, AffineMessages, FixedMessages
 from dcg_econ.mechanisms.public_goods.preferences import QuadraticPreferences
 from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood, PublicOutcome

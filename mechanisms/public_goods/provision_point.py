@@ -39,7 +39,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from dcg_econ._errors import InputError, is_concrete, require_positive
-from dcg_econ.agents.learned import Frozen
+from dcg_econ.agents.frozen import Frozen
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.mechanisms.public_goods.costs import QuadraticCost
 from dcg_econ.mechanisms.public_goods.preferences import AbstractQuasiLinear
