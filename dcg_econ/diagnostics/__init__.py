@@ -4,6 +4,13 @@ from dcg_econ.diagnostics.gsnr import BatchGsnr as BatchGsnr
 from dcg_econ.diagnostics.gsnr import Gsnr as Gsnr
 from dcg_econ.diagnostics.gsnr import gsnr as gsnr
 from dcg_econ.diagnostics.gsnr import gsnr_over_batches as gsnr_over_batches
+from dcg_econ.diagnostics.jacobian_response import Action as Action
+from dcg_econ.diagnostics.jacobian_response import Chances as Chances
+from dcg_econ.diagnostics.jacobian_response import JacobianResponse as JacobianResponse
+from dcg_econ.diagnostics.jacobian_response import Policy as Policy
+from dcg_econ.diagnostics.jacobian_response import jacobian_response as jacobian_response
+from dcg_econ.diagnostics.message_field import MessageField as MessageField
+from dcg_econ.diagnostics.message_field import message_field as message_field
 from dcg_econ.diagnostics.null_channels import ConstantMessage as ConstantMessage
 from dcg_econ.diagnostics.null_channels import Zeroed as Zeroed
 from dcg_econ.diagnostics.null_channels import shuffled as shuffled
