@@ -25,10 +25,17 @@ import numpy as np
 
 from dcg_econ import agents, channels, learning, mechanisms, messages, priors
 from dcg_econ._names import nearest
+from dcg_econ.agents.nets import AbstractAwareness, AbstractNets
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.channels import AbstractChannel
 from dcg_econ.experiments.specification import SpecificationError
-from dcg_econ.learning import AbstractBaseline, AbstractEstimator, AbstractObjective, AbstractProtocol
+from dcg_econ.learning import (
+    AbstractBaseline,
+    AbstractEstimator,
+    AbstractLookahead,
+    AbstractObjective,
+    AbstractProtocol,
+)
 from dcg_econ.mechanism import AbstractGame
 from dcg_econ.mechanisms import public_goods
 from dcg_econ.mechanisms.bargaining import curve_bargaining
@@ -59,6 +66,9 @@ _HOMES: tuple[tuple[ModuleType, Base], ...] = (
     (messages, AbstractLanguage),
     (messages, AbstractKernel),
     (channels, AbstractChannel),
+    (agents, AbstractNets),
+    (agents, AbstractAwareness),
+    (learning, AbstractLookahead),
     (learning, AbstractBaseline),
     *((learning, base) for base in PARTS.values()),
 )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dcg_econ._names import nearest
 from dcg_econ.agents import ProportionalDemand
-from dcg_econ.agents.learned import learned_axes
+from dcg_econ.agents.frozen import learned_axes
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.equilibrium import Draws, regret, solve
 from dcg_econ.experiments.codec import NO_CLASSES, PARTS, Classes, build, kind_of
@@ -26,6 +26,7 @@ from dcg_econ.learning import (
     Silence,
     as_protocol,
     default_optimiser,
+    gradient_ascent,
     talk_regret,
     train,
 )
@@ -109,7 +110,7 @@ def _learned(mechanism, document, keys, hooks) -> Played:
         learning_form(mechanism, protocol, training),
         players_for(mechanism, protocol, training),
         **built,
-        optimiser=default_optimiser(training.steps, training.learning_rate),
+        optimiser=_optimiser(training),
         steps=training.steps,
         batch=training.batch,
         sessions=document["sessions"],
@@ -133,6 +134,12 @@ def _learned(mechanism, document, keys, hooks) -> Played:
         agent_type="learned",
         protocol=protocol.sharp(),
     )
+
+
+def _optimiser(training: Training):
+    if training.optimiser == "gradient_ascent":
+        return gradient_ascent(training.learning_rate)
+    return default_optimiser(training.steps, training.learning_rate)
 
 
 def _said(epsilon: np.ndarray, failed: np.ndarray, tolerance: float, judged: bool) -> tuple[str, ...]:

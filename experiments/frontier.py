@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array
 
-from dcg_econ.agents.learned import learned_axes
+from dcg_econ.agents.frozen import learned_axes
 from dcg_econ.equilibrium import solve
 from dcg_econ.experiments.learners import learner
 from dcg_econ.experiments.specification import Training

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import singledispatch
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +16,13 @@ import numpy as np
 
 from dcg_econ.agents import BidAgent, Bidders, CurveAgent, NumberAgent, QuantityAgent, Separate, Shared
 from dcg_econ.agents.learned import AbstractPopulation
-from dcg_econ.experiments.codec import kind_of
+from dcg_econ.agents.nets import AbstractNets
+from dcg_econ.experiments.codec import build, kind_of
 from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.mechanism import AbstractGame
 from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction, QuantityMarket
+from dcg_econ.mechanisms.finite_games import Tables
+from dcg_econ.mechanisms.finite_games.tables import AbstractTableGame
 from dcg_econ.mechanisms.market import AbstractMarket
 from dcg_econ.mechanisms.public_goods import Lindahl
 from dcg_econ.mechanisms.public_goods.curve_reports import AbstractCurveInstitution
@@ -28,8 +32,18 @@ from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood
 Make = Callable[[jax.Array], AbstractPopulation]
 
 
+class Heard(NamedTuple):
+    """How many numbers a player hears before it reports, and how many of them make a token."""
+
+    numbers: int = 0
+    token: int = 1
+
+
+SILENT = Heard()
+
+
 @singledispatch
-def learner(mechanism: AbstractGame, training: Training, heard: int = 0) -> Make:
+def learner(mechanism: AbstractGame, training: Training, heard: Heard = SILENT) -> Make:
     """A function of a key that makes an untrained population for the mechanism."""
     del training, heard
     raise SpecificationError(
@@ -39,14 +53,14 @@ def learner(mechanism: AbstractGame, training: Training, heard: int = 0) -> Make
 
 
 @learner.register
-def _(mechanism: CurveMarket, training: Training, heard: int = 0) -> Make:
+def _(mechanism: CurveMarket, training: Training, heard: Heard = SILENT) -> Make:
     knots = jnp.linspace(*_prices(mechanism), training.knots)
-    make = jax.tree_util.Partial(_curve_agent, training.width, heard, knots, _units(mechanism))
+    make = jax.tree_util.Partial(_curve_agent, _nets(training, heard), knots, _units(mechanism))
     return _make_of(mechanism, make)
 
 
 @learner.register
-def _(mechanism: CurveBargaining, training: Training, heard: int = 0) -> Make:
+def _(mechanism: CurveBargaining, training: Training, heard: Heard = SILENT) -> Make:
     mean, std = mechanism.value_moments()
     usual = mechanism.walras_price(mean, mechanism.supply.mean())
     away = jnp.abs(mean - jnp.mean(mean))
@@ -62,25 +76,25 @@ def _(mechanism: CurveBargaining, training: Training, heard: int = 0) -> Make:
         "value_unit": _positive(jnp.max(away + np.sqrt(3) * std)),
         "quantity_unit": _positive(jnp.max(jnp.abs(mean - usual) / mechanism.curvature)),
     }
-    make = jax.tree_util.Partial(_curve_agent, training.width, heard, knots, units)
+    make = jax.tree_util.Partial(_curve_agent, _nets(training, heard), knots, units)
     return lambda key: Separate(make, 2, key=key)
 
 
 @learner.register
-def _(mechanism: QuantityMarket, training: Training, heard: int = 0) -> Make:
+def _(mechanism: QuantityMarket, training: Training, heard: Heard = SILENT) -> Make:
     units = _units(mechanism)
     units |= {"supply_centre": mechanism.supply.mean(), "supply_unit": _positive(mechanism.supply.std())}
-    return _make_of(mechanism, jax.tree_util.Partial(_quantity_agent, training.width, heard, units))
+    return _make_of(mechanism, jax.tree_util.Partial(_quantity_agent, _nets(training, heard), units))
 
 
 @learner.register
-def _(mechanism: DoubleAuction, training: Training, heard: int = 0) -> Make:
+def _(mechanism: DoubleAuction, training: Training, heard: Heard = SILENT) -> Make:
     values, costs = mechanism.values.support(), mechanism.costs.support()
-    return jax.tree_util.Partial(_bidders, training.width, heard, mechanism.buyers, values, costs)
+    return jax.tree_util.Partial(_bidders, _nets(training, heard), mechanism.buyers, values, costs)
 
 
 @learner.register
-def _(mechanism: AbstractNumberInstitution, training: Training, heard: int = 0) -> Make:
+def _(mechanism: AbstractNumberInstitution, training: Training, heard: Heard = SILENT) -> Make:
     low, high = (np.unique(np.asarray(bound)) for bound in mechanism.bounds())
     if max(len(low), len(high)) > 1:
         raise SpecificationError("mechanism.endowment: learned players need the same endowment; give one number")
@@ -94,11 +108,11 @@ def _(mechanism: AbstractNumberInstitution, training: Training, heard: int = 0) 
         "low": low[0],
         "high": high[0],
     }
-    return _alike_or_not(mechanism, jax.tree_util.Partial(_number_agent, training.width, heard, units))
+    return _alike_or_not(mechanism, jax.tree_util.Partial(_number_agent, _nets(training, heard), units))
 
 
 @learner.register
-def _(mechanism: AbstractCurveInstitution, training: Training, heard: int = 0) -> Make:
+def _(mechanism: AbstractCurveInstitution, training: Training, heard: Heard = SILENT) -> Make:
     centre, unit = _typical_types(mechanism)
     draws = jax.vmap(mechanism.sample_types)(jax.random.split(jax.random.key(0), 256))
     levels = jax.vmap(mechanism.efficient_level)(draws)
@@ -112,7 +126,14 @@ def _(mechanism: AbstractCurveInstitution, training: Training, heard: int = 0) -
         "quantity_centre": jnp.mean(paid),
         "quantity_unit": _positive(jnp.std(paid) + 0.25 * jnp.abs(jnp.mean(paid))),
     }
-    return _alike_or_not(mechanism, jax.tree_util.Partial(_curve_agent, training.width, heard, knots, units))
+    return _alike_or_not(mechanism, jax.tree_util.Partial(_curve_agent, _nets(training, heard), knots, units))
+
+
+@learner.register
+def _(mechanism: AbstractTableGame, training: Training, heard: Heard = SILENT) -> Make:
+    del heard
+    size, spread = mechanism.size, 0.1 if training.spread is None else training.spread
+    return lambda key: Tables(len(mechanism.players), size, key=key, spread=spread)
 
 
 def _typical_types(mechanism: AbstractPublicGood) -> tuple[jax.Array, jax.Array]:
@@ -131,25 +152,34 @@ def _alike_or_not(mechanism: AbstractPublicGood, make) -> Make:
     return lambda key: Separate(make, len(mechanism.players), key=key)
 
 
-def _number_agent(width, heard, units, key):
-    return NumberAgent(key=key, width=width, heard=heard, **units)
+def nets_of(training: Training) -> AbstractNets | None:
+    """The nets that a study asks for; None leaves the choice to the agents."""
+    return None if training.nets is None else build(training.nets, AbstractNets, "training.nets")
 
 
-def _bidders(width, heard, buyers, values, costs, key):
+def _nets(training: Training, heard: Heard) -> dict[str, Any]:
+    return {"width": training.width, "heard": heard.numbers, "token": heard.token, "nets": nets_of(training)}
+
+
+def _number_agent(nets, units, key):
+    return NumberAgent(key=key, **nets, **units)
+
+
+def _bidders(nets, buyers, values, costs, key):
     first, second = jax.random.split(key)
     return Bidders(
-        BidAgent(*values, key=first, width=width, heard=heard),
-        BidAgent(*costs, key=second, width=width, heard=heard),
+        BidAgent(*values, key=first, **nets),
+        BidAgent(*costs, key=second, **nets),
         buyers=buyers,
     )
 
 
-def _curve_agent(width, heard, knots, units, key):
-    return CurveAgent(knots, key=key, width=width, heard=heard, **units)
+def _curve_agent(nets, knots, units, key):
+    return CurveAgent(knots, key=key, **nets, **units)
 
 
-def _quantity_agent(width, heard, units, key):
-    return QuantityAgent(key=key, width=width, heard=heard, **units)
+def _quantity_agent(nets, units, key):
+    return QuantityAgent(key=key, **nets, **units)
 
 
 def _make_of(mechanism: AbstractMarket, make) -> Make:

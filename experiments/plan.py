@@ -217,7 +217,7 @@ def _own_part(specification, treatment: Treatment, index: int, point: Mapping[st
         trained = specification.training_of(treatment, f"grid (at treatments[{index}]).training", **training)
     except ValueError as error:
         raise SpecificationError(str(error)) from None
-    part: dict[str, Any] = {"training": trained.model_dump()}
+    part: dict[str, Any] = {"training": trained.model_dump(exclude_none=True)}
     if specification.calibration is not None:
         return part | _calibrated(specification.calibration, treatment, index, rest)
     base = dict(specification.mechanism)

@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from dcg_econ.agents import SenderReceiver
-from dcg_econ.agents.sequences import Chooser, Describer, TokenWriter
+from dcg_econ.agents.nets import AbstractNets
+from dcg_econ.agents.sequences import Chooser, Describer, TokenReader, TokenWriter
+from dcg_econ.agents.transformer import Layout
 from dcg_econ.experiments.frontier import half_width
 from dcg_econ.learning import AbstractEstimator, Joint, Protocol, Run, default_optimiser, train
 from dcg_econ.mechanisms.referential import AbstractReferential, Discrimination
@@ -39,8 +41,10 @@ def protocol_of(language: AbstractLanguage) -> Protocol:
     return Protocol(language, speakers=("sender",))
 
 
-def nets(game: AbstractReferential, language: AbstractLanguage, width: int = 64) -> Callable[[jax.Array], Any]:
-    """A GRU writer and a GRU reader that suit the language; a function of a key.
+def nets(
+    game: AbstractReferential, language: AbstractLanguage, width: int = 64, kind: AbstractNets | None = None
+) -> Callable[[jax.Array], Any]:
+    """A writer and a reader that suit the language, GRUs or nets of a `kind`; a function of a key.
 
     A single continuous token is written and read in `STEPS` steps where its width allows, as chat of that length is.
     """
@@ -51,12 +55,20 @@ def nets(game: AbstractReferential, language: AbstractLanguage, width: int = 64)
         length = STEPS
     said, heard = (language.raw - extra) // length, language.heard // length
 
+    def pair(first, second):
+        if kind is None:
+            writer = TokenWriter(features, length, said, key=first, width=width, extra=extra)
+            return writer, TokenReader(length, heard, key=second, width=width)
+        layout = Layout(features, says=length, types=game.attributes)
+        return kind.make(layout, language.raw, first), kind.make(Layout(0, language.heard, heard), width, second)
+
     def make(key):
         first, second = jax.random.split(key)
-        writer = TokenWriter(features, length, said, key=first, width=width, extra=extra)
+        second, third = jax.random.split(second)
+        writer, reader = pair(first, second)
         if isinstance(game, Discrimination):
-            return SenderReceiver(writer, Chooser(length, heard, features, key=second, width=width), language.heard)
-        return SenderReceiver(writer, Describer(length, heard, features, key=second, width=width), language.heard)
+            return SenderReceiver(writer, Chooser(reader, width, features, key=third), language.heard)
+        return SenderReceiver(writer, Describer(reader, width, features, key=third), language.heard)
 
     return make
 

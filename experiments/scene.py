@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dcg_econ.agents.learned import learned_axes
+from dcg_econ.agents.frozen import learned_axes
 from dcg_econ.experiments import observe
 from dcg_econ.experiments.codec import NO_CLASSES, Classes, build, canonical_text, kind_of
 from dcg_econ.experiments.conduct import Keys

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dcg_econ.agents import ProportionalDemand
-from dcg_econ.agents.learned import learned_axes
+from dcg_econ.agents.frozen import learned_axes
 from dcg_econ.equilibrium import Equilibrium
 from dcg_econ.experiments.conduct import Played
 from dcg_econ.experiments.observe import PRICE, QUANTITY

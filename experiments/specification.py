@@ -97,6 +97,14 @@ class Training(_Strict):
         default=0.02, gt=0, le=1, description="width of a softened rule of trade after talk, share of possible prices"
     )
     records: int = Field(default=20, ge=1, le=1000, description="records of efficiency and regret over training")
+    # What is left out here stays out of a cell's document, so that studies which do not use it keep their results.
+    nets: Named | None = Field(default=None, description="nets of players: perceptron (the default), transformer")
+    optimiser: Literal["adam", "gradient_ascent"] | None = Field(
+        default=None, description="adam (the default), or plain steps of learning_rate times the gradient"
+    )
+    spread: float | None = Field(
+        default=None, gt=0, description="standard deviation of fresh strategies in finite games; by default 0.1"
+    )
 
 
 class Tolerances(_Strict):

@@ -16,8 +16,11 @@ import jax.numpy as jnp
 
 from dcg_econ.agents import Attentive, Decoded, SenderReceiver, SeparateSpeakers, Shared, SharedSpeakers, Talkers
 from dcg_econ.agents.attentive import AsHeard, ChoiceTable
-from dcg_econ.agents.learned import AbstractPopulation, AbstractReporters, Frozen
-from dcg_econ.experiments.learners import learner
+from dcg_econ.agents.frozen import Frozen
+from dcg_econ.agents.learned import AbstractPopulation, AbstractReporters
+from dcg_econ.agents.nets import Perceptron
+from dcg_econ.agents.transformer import Layout
+from dcg_econ.experiments.learners import Heard, learner, nets_of
 from dcg_econ.experiments.referential import nets
 from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.learning import AbstractProtocol, Protocol
@@ -48,8 +51,8 @@ def learning_form(game: AbstractGame, protocol: AbstractProtocol, training: Trai
 @singledispatch
 def talker(game: AbstractGame, protocol: Protocol, training: Training) -> Make:
     """Players who talk before a game that has learners of its own; what is said in private, the mechanism decodes."""
-    own = protocol.turns * protocol.language.heard
-    make = learner(game, training, own if protocol.private else heard_size(protocol, game.players))
+    own, token = protocol.turns * protocol.language.heard, protocol.language.heard // _words(protocol)
+    make = learner(game, training, Heard(own if protocol.private else heard_size(protocol, game.players), token))
 
     def population(key):
         first, second = jax.random.split(key)
@@ -58,19 +61,29 @@ def talker(game: AbstractGame, protocol: Protocol, training: Training) -> Make:
             raise SpecificationError(f"protocol: players of a {type(game).__name__} do not talk; choose silence")
         features = jax.eval_shape(lambda: reporter.features(game.known(game.sample_types(first)))).shape[1]
         if protocol.private:
-            return Decoded(reporter, _speakers(game, protocol, training, features, reporter, second), own)
-        told = features + heard_size(protocol, game.players) + (protocol.turns if protocol.turns > 1 else 0)
-        return Talkers(reporter, _speakers(game, protocol, training, told, reporter, second), protocol.turns)
+            layout = Layout(features, says=_words(protocol))
+            return Decoded(reporter, _speakers(game, protocol, training, layout, reporter, second), own)
+        clock = protocol.turns if protocol.turns > 1 else 0
+        layout = Layout(features + clock, heard_size(protocol, game.players), token, _words(protocol))
+        return Talkers(reporter, _speakers(game, protocol, training, layout, reporter, second), protocol.turns)
 
     return population
 
 
-def _speakers(game: AbstractGame, protocol: Protocol, training: Training, told: int, reporter: Any, key: jax.Array):
+def _words(protocol: Protocol) -> int:
+    """The tokens of a message."""
+    return getattr(protocol.language, "length", 1)
+
+
+def _speakers(
+    game: AbstractGame, protocol: Protocol, training: Training, layout: Layout, reporter: Any, key: jax.Array
+):
     language = protocol.language
+    nets = nets_of(training) or Perceptron(training.width)
 
     def net(key):
         first, second = jax.random.split(key)
-        free = eqx.nn.MLP(told, language.raw - language.constant, training.width, 2, jnp.tanh, key=first)
+        free = nets.make(layout, language.raw - language.constant, first)
         return WithConstant(free, language.constant, key=second) if language.constant else free
 
     alike = isinstance(reporter, Shared)
@@ -80,7 +93,7 @@ def _speakers(game: AbstractGame, protocol: Protocol, training: Training, told: 
 @talker.register
 def _(game: AbstractReferential, protocol: Protocol, training: Training) -> Make:
     _one_message(protocol, "sender")
-    return nets(game, protocol.language, training.width)
+    return nets(game, protocol.language, training.width, nets_of(training))
 
 
 @talker.register

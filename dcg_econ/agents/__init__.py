@@ -5,11 +5,18 @@ from dcg_econ.agents.bidders import BidAgent as BidAgent
 from dcg_econ.agents.bidders import Bidders as Bidders
 from dcg_econ.agents.bids import AffineBids as AffineBids
 from dcg_econ.agents.bids import StepBids as StepBids
+from dcg_econ.agents.inner import Bottleneck as Bottleneck
 from dcg_econ.agents.learned import CurveAgent as CurveAgent
 from dcg_econ.agents.learned import NumberAgent as NumberAgent
 from dcg_econ.agents.learned import QuantityAgent as QuantityAgent
 from dcg_econ.agents.learned import Separate as Separate
 from dcg_econ.agents.learned import Shared as Shared
+from dcg_econ.agents.nets import Perceptron as Perceptron
+from dcg_econ.agents.nets import Placebo as Placebo
+from dcg_econ.agents.nets import Plain as Plain
+from dcg_econ.agents.nets import Predicted as Predicted
+from dcg_econ.agents.nets import Running as Running
+from dcg_econ.agents.nets import Transformer as Transformer
 from dcg_econ.agents.number_messages import AffineMessages as AffineMessages
 from dcg_econ.agents.number_messages import FixedMessages as FixedMessages
 from dcg_econ.agents.strategies import AbstractStrategy as AbstractStrategy
@@ -22,3 +29,5 @@ from dcg_econ.agents.talkers import SenderReceiver as SenderReceiver
 from dcg_econ.agents.talkers import SeparateSpeakers as SeparateSpeakers
 from dcg_econ.agents.talkers import SharedSpeakers as SharedSpeakers
 from dcg_econ.agents.talkers import Talkers as Talkers
+from dcg_econ.agents.transformer import GradientAwareTransformer as GradientAwareTransformer
+from dcg_econ.agents.transformer import Layout as Layout

@@ -11,7 +11,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from dcg_econ.agents.bids import Sides
-from dcg_econ.agents.learned import AbstractAgent, AbstractReporters, Frozen
+from dcg_econ.agents.frozen import Frozen
+from dcg_econ.agents.learned import AbstractAgent, AbstractReporters
+from dcg_econ.agents.nets import AbstractNets, Net, Perceptron
+from dcg_econ.agents.transformer import Layout
 from dcg_econ.priors import as_number
 
 _CREDULITY = 0.1  # how far what is heard moves a fresh net: else some pairs start, and stay, where nobody trades
@@ -21,17 +24,28 @@ class BidAgent(AbstractAgent):
     """A net from a trader's type to its bid or ask that rises by construction: a sum of `width` rising sigmoids.
 
     Increasing reports are without loss: with independent types a higher type never gains by reporting less. `low` and
-    `high`: the range of types; reports start near a random increasing function of it, and may leave it.
+    `high`: the range of types; reports start near a random increasing function of it, and may leave it. What is heard,
+    `heard` numbers in tokens of `token`, moves the net's numbers by one of `nets`, by default a perceptron.
     """
 
     weights: Float[Array, " w"]
     steps: Float[Array, " w"]
     places: Float[Array, " w"]
     base: Float[Array, ""]
-    shifts: eqx.nn.MLP | None
+    shifts: Net | None
     frozen: Frozen
 
-    def __init__(self, low: ArrayLike = 0.0, high: ArrayLike = 1.0, *, key: Array, width: int = 32, heard: int = 0):
+    def __init__(
+        self,
+        low: ArrayLike = 0.0,
+        high: ArrayLike = 1.0,
+        *,
+        key: Array,
+        width: int = 32,
+        heard: int = 0,
+        token: int = 1,
+        nets: AbstractNets | None = None,
+    ):
         self.frozen = Frozen((as_number(low), as_number(high)))
         dtype = self.frozen.value[0].dtype
         tilt, step, place, base = jax.random.split(key, 4)
@@ -41,7 +55,8 @@ class BidAgent(AbstractAgent):
         self.places = jax.random.uniform(place, (width,), dtype, -0.2, 1.2)
         self.base = jax.random.uniform(base, (), dtype, -0.2, 0.2)
         # What is heard moves every number of the net, so the report stays increasing in the type.
-        self.shifts = eqx.nn.MLP(heard, 3 * width + 1, width, 1, jax.nn.tanh, key=key) if heard else None
+        layout = Layout(0, heard, token)
+        self.shifts = (nets or Perceptron(width, 1)).make(layout, 3 * width + 1, key) if heard else None
 
     def features(self, known):
         low, high = self.frozen.value

@@ -16,16 +16,13 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import InputError, is_concrete
+from dcg_econ.agents.frozen import Frozen, learned_axes, unstack_frozen
+from dcg_econ.agents.nets import AbstractNets, Net, Perceptron
+from dcg_econ.agents.transformer import Layout
 from dcg_econ.messages.basis import AbstractBasis
 from dcg_econ.messages.curve import KernelCurve, kernel_basis
 from dcg_econ.messages.kernels import AbstractKernel, Constant, Linear, Matern52
 from dcg_econ.priors import as_number, number
-
-
-class Frozen(eqx.Module):
-    """What an agent carries but does not learn: training leaves it as it is and shares it between sessions."""
-
-    value: Any
 
 
 class AbstractAgent(eqx.Module):
@@ -56,7 +53,8 @@ class CurveAgent(AbstractAgent):
     What a player knows is one number, or a row of k; then `value_centre` and `value_unit` are rows (k,). The quantities
     fall from knot to knot by construction (steps are softplus), so any initialisation is a schedule. `value_unit` and
     `quantity_unit` are typical spreads, `value_centre` and `quantity_centre` typical values: they set the net's scale.
-    `heard`: how many numbers it hears before it reports.
+    `heard`: how many numbers it hears before it reports, in tokens of `token` numbers. `nets`: by default perceptrons of
+    `depth` hidden layers of `width` units.
 
     The default kernel is a trend plus Matern 5/2 over the span of the knots: with the trend, schedules go on falling
     beyond the knots and markets clear. The ridge limits the bandwidth of the message, and that matters for learning: a
@@ -65,7 +63,7 @@ class CurveAgent(AbstractAgent):
     near-equilibria. With ridge 1e-2 they stay.
     """
 
-    net: eqx.nn.MLP
+    net: Net
     frozen: Frozen
 
     def __init__(
@@ -80,8 +78,10 @@ class CurveAgent(AbstractAgent):
         quantity_unit: ArrayLike = 1.0,
         quantity_centre: ArrayLike = 0.0,
         heard: int = 0,
+        token: int = 1,
         width: int = 32,
         depth: int = 2,
+        nets: AbstractNets | None = None,
     ):
         knots = number("knots")(knots)
         if is_concrete(knots) and (knots.ndim != 1 or not bool(jnp.all(jnp.diff(knots) > 0))):
@@ -92,9 +92,8 @@ class CurveAgent(AbstractAgent):
         kernel = Constant(10.0) + Linear(40.0 / span**2) + Matern52(span) if kernel is None else kernel
         units = tuple(as_number(v) for v in (value_centre, value_unit, quantity_unit, quantity_centre))
         self.frozen = Frozen((kernel_basis(knots, kernel, ridge), units))
-        self.net = eqx.nn.MLP(
-            max(units[0].size, units[1].size) + heard, knots.shape[0], width, depth, activation=jax.nn.tanh, key=key
-        )
+        layout = Layout(max(units[0].size, units[1].size), heard, token)
+        self.net = (nets or Perceptron(width, depth)).make(layout, knots.shape[0], key)
 
     @property
     def basis(self) -> AbstractBasis:
@@ -117,7 +116,7 @@ class CurveAgent(AbstractAgent):
 class QuantityAgent(AbstractAgent):
     """A net from a trader's value and the supply to one quantity."""
 
-    net: eqx.nn.MLP
+    net: Net
     frozen: Frozen
 
     def __init__(
@@ -130,12 +129,14 @@ class QuantityAgent(AbstractAgent):
         supply_unit: ArrayLike = 1.0,
         quantity_unit: ArrayLike = 1.0,
         heard: int = 0,
+        token: int = 1,
         width: int = 32,
         depth: int = 2,
+        nets: AbstractNets | None = None,
     ):
         units = (value_centre, value_unit, supply_centre, supply_unit, quantity_unit)
         self.frozen = Frozen(tuple(as_number(v) for v in units))
-        self.net = eqx.nn.MLP(2 + heard, 1, width, depth, activation=jax.nn.tanh, key=key)
+        self.net = (nets or Perceptron(width, depth)).make(Layout(2, heard, token), 1, key)
 
     def features(self, known):
         centre, value_unit, supply_centre, supply_unit, _ = self.frozen.value
@@ -155,7 +156,7 @@ class NumberAgent(AbstractAgent):
     `type_centre`, `type_unit` (k,) and `message_centre`, `message_unit`: typical values and spreads, which set the net's scale.
     """
 
-    net: eqx.nn.MLP
+    net: Net
     frozen: Frozen
 
     def __init__(
@@ -169,14 +170,16 @@ class NumberAgent(AbstractAgent):
         low: ArrayLike = -jnp.inf,
         high: ArrayLike = jnp.inf,
         heard: int = 0,
+        token: int = 1,
         width: int = 32,
         depth: int = 2,
+        nets: AbstractNets | None = None,
     ):
         units = tuple(as_number(v) for v in (type_centre, type_unit, message_centre, message_unit, low, high))
         if is_concrete(units) and not bool(units[4] < units[5]):
             raise InputError("low", f"{float(units[4])} is not below high, {float(units[5])}", "give low < high")
         self.frozen = Frozen(units)
-        self.net = eqx.nn.MLP(units[0].shape[0] + heard, 1, width, depth, activation=jax.nn.tanh, key=key)
+        self.net = (nets or Perceptron(width, depth)).make(Layout(units[0].shape[0], heard, token), 1, key)
 
     def features(self, known):
         centre, unit, *_ = self.frozen.value
@@ -261,36 +264,3 @@ class Separate(AbstractReporters):
 
     def assemble(self, numbers):
         return self.agents.assemble(numbers)
-
-
-def is_frozen(node: Any) -> bool:
-    """Whether a node of an agent's tree is not learned."""
-    return isinstance(node, Frozen)
-
-
-def learned_axes(tree: Any) -> Any:
-    """The axes for a map over copies of an agent: 0 for what is learned, None for what is frozen."""
-    return jax.tree.map(
-        lambda node: jax.tree.map(lambda _: None, node) if is_frozen(node) else (0 if eqx.is_array(node) else None),
-        tree,
-        is_leaf=is_frozen,
-    )
-
-
-def unstack_frozen(stacked: Any) -> Any:
-    """Copies of an agent with the frozen part kept once, since it does not depend on the key."""
-
-    def first(node):
-        return jax.tree.map(lambda x: x[0] if eqx.is_array(x) else x, node) if is_frozen(node) else node
-
-    return jax.tree.map(first, stacked, is_leaf=is_frozen)
-
-
-def split_learned(tree: Any) -> tuple[Any, Any]:
-    """(what is learned, all the rest): inexact arrays outside `Frozen`, to be joined by `eqx.combine`."""
-    spec = jax.tree.map(
-        lambda node: jax.tree.map(lambda _: False, node) if is_frozen(node) else eqx.is_inexact_array(node),
-        tree,
-        is_leaf=is_frozen,
-    )
-    return eqx.partition(tree, spec)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import InputError
-from dcg_econ.agents.learned import Frozen, split_learned
+from dcg_econ.agents.frozen import Frozen, split_learned
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.priors import as_number
 

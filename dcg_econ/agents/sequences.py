@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -58,15 +60,13 @@ class TokenReader(eqx.Module):
 
 
 class Describer(eqx.Module):
-    """A receiver who reads a message and answers in k numbers."""
+    """A receiver who reads a message by `reader`, into a row of `width` numbers, and answers in k numbers."""
 
-    reader: TokenReader
+    reader: Callable[[Float[Array, " H"]], Float[Array, " w"]]
     answer: eqx.nn.Linear
 
-    def __init__(self, length: int, size: int, answers: int, *, key: Array, width: int = 64):
-        first, second = jax.random.split(key)
-        self.reader = TokenReader(length, size, key=first, width=width)
-        self.answer = eqx.nn.Linear(width, answers, key=second)
+    def __init__(self, reader, width: int, answers: int, *, key: Array):
+        self.reader, self.answer = reader, eqx.nn.Linear(width, answers, key=key)
 
     def __call__(self, seen: Array, heard: Float[Array, " H"]) -> Float[Array, " k"]:
         del seen
@@ -74,15 +74,13 @@ class Describer(eqx.Module):
 
 
 class Chooser(eqx.Module):
-    """A receiver who reads a message and weighs the n candidates it sees (n, c): logits by inner products."""
+    """A receiver who reads a message, as a `Describer` does, and weighs the n candidates it sees (n, c) by inner products."""
 
-    reader: TokenReader
+    reader: Callable[[Float[Array, " H"]], Float[Array, " w"]]
     look: eqx.nn.Linear
 
-    def __init__(self, length: int, size: int, features: int, *, key: Array, width: int = 64):
-        first, second = jax.random.split(key)
-        self.reader = TokenReader(length, size, key=first, width=width)
-        self.look = eqx.nn.Linear(features, width, key=second)
+    def __init__(self, reader, width: int, features: int, *, key: Array):
+        self.reader, self.look = reader, eqx.nn.Linear(features, width, key=key)
 
     def __call__(self, seen: Float[Array, "n c"], heard: Float[Array, " H"]) -> Float[Array, " n"]:
         return jax.vmap(self.look)(seen) @ self.reader(heard)

@@ -14,7 +14,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 from dcg_econ.agents.bids import AbstractBidCurves, Path, require_sides, sides_of
-from dcg_econ.agents.learned import Frozen
+from dcg_econ.agents.frozen import Frozen
 
 _SHOWN = 513  # points of the table from which inverses start
 _KINKS = 33  # moments between which the path is integrated; dense at the ends in price

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import InputError
-from dcg_econ.agents.learned import AbstractPopulation, AbstractReporters, learned_axes, unstack_frozen
+from dcg_econ.agents.frozen import learned_axes, unstack_frozen
+from dcg_econ.agents.learned import AbstractPopulation, AbstractReporters
 
 Net = Callable[[Float[Array, " n"]], Float[Array, " R"]]
 
@@ -56,7 +57,7 @@ class SeparateSpeakers(AbstractSpeakers):
 class Talkers(AbstractTalkers):
     """Players whose reports come from `reporter`, a population that hears, and whose messages come from `speakers`.
 
-    A speaker's net is told what the player knows, what it has heard, and, where there is more than one, which turn it is.
+    A speaker's net is told what the player knows, where there is more than one which turn it is, and what it has heard.
     """
 
     reporter: AbstractReporters
@@ -67,7 +68,7 @@ class Talkers(AbstractTalkers):
         features = self.reporter.features(known)
         players = features.shape[0]
         clock = jax.nn.one_hot(turn, self.turns if self.turns > 1 else 0, dtype=features.dtype)
-        return self.speakers(jnp.concatenate([features, heard, jnp.broadcast_to(clock, (players, clock.size))], axis=1))
+        return self.speakers(jnp.concatenate([features, jnp.broadcast_to(clock, (players, clock.size)), heard], axis=1))
 
     def numbers(self, known, heard=None):
         return self.reporter.numbers(known, heard)

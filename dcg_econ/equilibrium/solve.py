@@ -20,7 +20,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import EquilibriumError, InputError, is_concrete
-from dcg_econ.agents.learned import split_learned
+from dcg_econ.agents.frozen import split_learned
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.equilibrium.linear import Tolerant
 from dcg_econ.equilibrium.regret import regret

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from dcg_econ.agents.inner import noisy
 from dcg_econ.learning.protocol import AbstractProtocol, Protocol, as_protocol
 from dcg_econ.learning.talk import Hear, Talk, Taps, converse
 from dcg_econ.mechanism import AbstractGame
@@ -54,7 +55,7 @@ def settle(
 
 def said_and_reported(game, agents, protocol, types, key, hear=None, taps=None) -> tuple[Talk | None, Any]:
     """What is said at these types, and what is then handed in."""
-    known = game.known(types)
+    known, agents = game.known(types), noisy(agents, key)
     talk, heard = converse(agents, protocol, game.players, known, key, hear, taps)
     if talk is None:
         return None, game.reports(agents, types)

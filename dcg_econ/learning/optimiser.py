@@ -19,3 +19,9 @@ def default_optimiser(steps: int, learning_rate: float = 1e-2) -> optax.Gradient
 def _made(steps: int, learning_rate: float) -> optax.GradientTransformation:
     schedule = optax.cosine_decay_schedule(learning_rate, steps)
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
+
+
+@cache
+def gradient_ascent(learning_rate: float) -> optax.GradientTransformation:
+    """Steps of `learning_rate` times the gradient, nothing else. Equal numbers give the same object."""
+    return optax.sgd(float(learning_rate))

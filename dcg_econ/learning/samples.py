@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from dcg_econ.agents.learned import AbstractPopulation, split_learned
+from dcg_econ.agents.frozen import split_learned
+from dcg_econ.agents.learned import AbstractPopulation
+from dcg_econ.agents.sensitivity import quiet
 from dcg_econ.learning.estimators import AbstractEstimator
 from dcg_econ.learning.objectives import AbstractObjective, Selfish
 from dcg_econ.learning.protocol import as_protocol
@@ -50,6 +52,6 @@ def _samples(game, learned, of, batch, samples, key, noise):
 
     def one(key_of_noise):
         direction, _, _ = game.gradient(learned, remembered, key, 0, batch, key_of_noise)
-        return jnp.concatenate([x.ravel() for x in jax.tree.leaves(of(direction))])
+        return jnp.concatenate([x.ravel() for x in jax.tree.leaves(of(quiet(direction)))])
 
     return jax.lax.map(one, jax.random.split(noise, samples))

@@ -13,12 +13,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from dcg_econ.agents.inner import noisy
+from dcg_econ.agents.sensitivity import notice, quiet
+from dcg_econ.agents.transformer import listening
 from dcg_econ.equilibrium.regret import regret
 from dcg_econ.learning.devices import on_each
 from dcg_econ.learning.episode import play
 from dcg_econ.learning.estimators import AbstractEstimator, Drawn
-from dcg_econ.learning.objectives import AbstractObjective, Joint
+from dcg_econ.learning.objectives import AbstractObjective, Joint, Shaped
 from dcg_econ.learning.protocol import AbstractProtocol, Protocol
+from dcg_econ.learning.shaping import shaped_direction
 from dcg_econ.learning.talk import Talk, Taps, converse, memory
 from dcg_econ.mechanism import AbstractGame, AbstractMechanism
 
@@ -72,16 +76,19 @@ class Game(eqx.Module):
         """What a batch comes to, for its shapes."""
         population = eqx.combine(learned, self.rest)
         draw = self.draw(key, batch)
-        (payoffs, log_probs, _), passage = self._played(population, draw, jnp.zeros(()), self._taps(population, draw))
+        (payoffs, log_probs, _), passage = self.played(population, draw, jnp.zeros(()), self.taps(population, draw))
         return self._drawn(draw, payoffs, log_probs, passage)
 
     def gradient(self, learned, remembered, key, step, batch, noise=None):
         """The ascent direction of one session on `batch` episodes, shaped like `learned`, what the estimator remembers,
         and the share that failed."""
         draw = self.draw(key, batch, noise)
+        if isinstance(self.objective, Shaped):
+            direction, failed = shaped_direction(self, self.objective, learned, draw, step)
+            return direction, remembered, failed
         population = eqx.combine(jax.lax.stop_gradient(learned), self.rest)
         (payoffs, log_probs, _), pull, passage = jax.vjp(
-            lambda taps: self._played(population, draw, step, taps), self._taps(population, draw), has_aux=True
+            lambda taps: self.played(population, draw, step, taps), self.taps(population, draw), has_aux=True
         )
         drawn = self._drawn(draw, payoffs, log_probs, passage)
         credit, remembered = self.estimator.credit(remembered, drawn)
@@ -97,19 +104,22 @@ class Game(eqx.Module):
         own = jax.tree.map(lambda x: _own(x, common=rows < players), (at_taps.raw, at_taps.numbers))
         good = passage.whole & _all_finite(own)
         own = jax.tree.map(lambda x: jnp.where(good.reshape(-1, *[1] * (x.ndim - 1)), x, 0) / batch, own)
-        _, back = jax.vjp(lambda p: self._emitted(eqx.combine(p, self.rest), draw, passage), learned)
+        _, back = jax.vjp(
+            lambda p: self._emitted(listening(eqx.combine(p, self.rest)), draw, passage, 1 / batch), learned
+        )
         (direction,) = back(own)
         return direction, remembered, jnp.mean(~(good & passage.settled))
 
-    def _played(self, population, draw: Draw, step, taps: Taps):
+    def played(self, agents, draw: Draw, step, taps: Taps):
         """Payoffs net of charges (E, N), log-probabilities (E,) and bonuses (E, N), with what is not differentiated."""
-        setting = self.estimator.setting(self.mechanism, population)
+        setting = self.estimator.setting(self.mechanism, agents)
         # Beyond it payoffs overflow, and Lineax raises on what is not finite in a derivative, for all sessions at once.
         limit = float(jnp.finfo(taps.numbers.dtype).max) ** (1 / 3)
         game, protocol, players = self.mechanism, self.protocol, self.mechanism.players
 
         def one(taps, types, known, key, branch):
             hear = self.estimator.hear(protocol.language, step, branch) if isinstance(protocol, Protocol) else None
+            population = noisy(agents, key)
             talk, heard = converse(population, protocol, players, known, key, hear, taps)
             numbers = population.numbers(known, heard) + taps.numbers
             whole = jnp.all(jnp.abs(numbers) < limit)
@@ -134,29 +144,33 @@ class Game(eqx.Module):
         length = passage.length_charges
         return jax.lax.stop_gradient(Drawn(payoffs + length, length, log_probs, context, weights))
 
-    def _taps(self, population, draw: Draw) -> Taps:
+    def taps(self, population, draw: Draw) -> Taps:
         """Zeros on everything that is emitted in a batch; what comes through is not tapped."""
         shapes = eqx.filter_eval_shape(lambda: self._emitted(population, draw, None))
         raw, numbers = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         unheard = jnp.zeros((numbers.shape[0], self.protocol.turns, 1, 1), numbers.dtype)
         return Taps(raw, unheard, numbers)
 
-    def _emitted(self, population, draw: Draw, passage: Passage | None):
-        """Raw numbers (E, T, N, R) and numbers of reports (E, N, k), given what was heard (zeros without `passage`)."""
+    def _emitted(self, agents, draw: Draw, passage: Passage | None, weight=None):
+        """Raw numbers (E, T, N, R) and numbers of reports (E, N, k), given what was heard (zeros without `passage`).
+
+        `weight`: of one episode, for what is charged inside nets.
+        """
         protocol, players = self.protocol, self.mechanism.players
         if not isinstance(protocol, Protocol):
-            numbers = jax.vmap(population.numbers)(draw.known)
+            numbers = jax.vmap(lambda known, key: noisy(agents, key, weight).numbers(known))(draw.known, draw.keys)
             return jnp.zeros((numbers.shape[0], 0, len(players), 0), numbers.dtype), numbers
         hears = protocol.hears(players)
 
-        def one(known, received):
+        def one(known, received, key):
+            population = noisy(agents, key, weight)
             said = [memory(list(received[:turn]), protocol, hears) for turn in range(protocol.turns + 1)]
             raw = [population.raw(known, said[turn], turn) for turn in range(protocol.turns)]
             return jnp.stack(raw), population.numbers(known, said[-1])
 
         episodes = draw.keys.shape[0]
         nothing = jnp.zeros((episodes, protocol.turns, len(players), protocol.language.heard))
-        return jax.vmap(one)(draw.known, _heard(passage, nothing))
+        return jax.vmap(one)(draw.known, _heard(passage, nothing), draw.keys)
 
 
 def _heard(passage: Passage | None, nothing: Array) -> Array:
@@ -202,9 +216,10 @@ def advance(game, optimiser, learned, state, keys, start, length, batch, mesh):
             def session(learned, state, key):
                 moments, remembered = state
                 direction, remembered, failed = game.gradient(learned, remembered, jax.random.fold_in(key, t), t, batch)
-                descent = jax.tree.map(jnp.negative, direction)
+                descent = jax.tree.map(jnp.negative, quiet(direction))
                 updates, moments = optimiser.update(descent, moments, learned)
-                return eqx.apply_updates(learned, updates), (moments, remembered), failed
+                learned = notice(eqx.apply_updates(learned, updates), direction)
+                return learned, (moments, remembered), failed
 
             learned, state = carry
             learned, state, failed = jax.vmap(session)(learned, state, keys)

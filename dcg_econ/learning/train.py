@@ -19,14 +19,16 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from dcg_econ._errors import InputError, is_concrete
-from dcg_econ.agents.learned import AbstractPopulation, learned_axes, split_learned, unstack_frozen
+from dcg_econ.agents.frozen import learned_axes, split_learned, unstack_frozen
+from dcg_econ.agents.learned import AbstractPopulation
 from dcg_econ.equilibrium.regret import Draws
 from dcg_econ.learning.checkpoint import Checkpoint
 from dcg_econ.learning.devices import gathered, placement, put
 from dcg_econ.learning.estimators import AbstractEstimator, default_estimator
-from dcg_econ.learning.objectives import AbstractObjective, Selfish
+from dcg_econ.learning.objectives import AbstractObjective, Selfish, Shaped
 from dcg_econ.learning.optimiser import default_optimiser
 from dcg_econ.learning.protocol import as_protocol
+from dcg_econ.learning.shaping import require_differentiable
 from dcg_econ.learning.steps import Game, advance, assess, begin
 from dcg_econ.mechanism import AbstractGame
 
@@ -118,6 +120,8 @@ def train(
     learned, rest = split_learned(unstack_frozen(eqx.filter_vmap(agents)(keys)))
     estimator, objective = estimator or default_estimator(mechanism, protocol), objective or Selfish()
     estimator.check(mechanism, objective, protocol, batch)
+    if isinstance(objective, Shaped):
+        require_differentiable(estimator)
     game = Game(mechanism, protocol, estimator, objective, rest)
     evaluation = Draws(record_draws, jax.random.fold_in(key, _EVALUATION))
     marks = np.linspace(0, steps, min(records, steps) + 1).round().astype(int).tolist()

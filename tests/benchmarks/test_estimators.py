@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import pytest
 
 import dcg_econ as dcg
-from dcg_econ.agents.learned import split_learned
+from dcg_econ.agents.frozen import split_learned
 from dcg_econ.experiments.referential import Entry, nets, protocol_of
 from dcg_econ.learning import default_optimiser
 from dcg_econ.learning.steps import Game, advance, begin

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import dcg_econ as dcg
-from dcg_econ.agents.learned import split_learned
+from dcg_econ.agents.frozen import split_learned
 from dcg_econ.learning.steps import Game
 from dcg_econ.mechanisms import CurveMarket, DoubleAuction
 

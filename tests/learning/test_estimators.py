@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dcg_econ as dcg
-from dcg_econ.agents.learned import split_learned
+from dcg_econ.agents.frozen import split_learned
 from dcg_econ.learning import dice, enumerated_payoffs
 from dcg_econ.learning.episode import said_and_reported
 from dcg_econ.learning.steps import Game
