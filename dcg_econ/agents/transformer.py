@@ -60,7 +60,7 @@ class Attention(eqx.Module):
     def __init__(self, width: int, heads: int, beta: float, *, key: Array):
         keys = jax.random.split(key, 4)
         self.query, self.key, self.value, self.out = (eqx.nn.Linear(width, width, use_bias=False, key=k) for k in keys)
-        self.beta, self.heads = jnp.full(heads, beta), heads
+        self.beta, self.heads = jnp.full(heads, beta, float), heads
 
     def __call__(self, tokens: Float[Array, "T w"], bias: Float[Array, " T"]) -> Float[Array, "T w"]:
         split = (tokens.shape[0], self.heads, -1)
