@@ -152,7 +152,7 @@ def test_variants_start_from_the_same_nets(awareness):
 
 
 def test_a_message_that_does_not_fit_is_refused():
-    with pytest.raises(InputError, match="inputs.*shape"):
+    with pytest.raises(InputError, match=r"inputs.*shape"):
         net()(jnp.zeros(LAYOUT.inputs + 1))
     for bad in (dict(known=5, types=2), dict(known=2, heard=6, size=4)):
         with pytest.raises(InputError, match="divide"):
@@ -164,6 +164,7 @@ def test_a_message_that_does_not_fit_is_refused():
         GradientAwareTransformer(LAYOUT, 7, key=jax.random.key(0), **SMALL)
 
 
+@pytest.mark.slow
 def test_training_keeps_running_norms_and_evaluation_uses_them():
     game = dcg.mechanisms.Reconstruction(2, 2)
     language = dcg.Continuous(1, 4, through=dcg.GaussianNoise(0.3))
