@@ -16,9 +16,10 @@ class ReportMaterial:
     """What a report is made of; what is None or empty is left out.
 
     `panel` follows the panel contract and may be empty. `demand_points`, `demand_curves`, `schedules` and `history` are
-    the frames of the figure functions. `calibration` maps a label to its value with units. `sensitivities`: parameter,
-    derivative, elasticity. `cells`: cell, status ("ok" | "failed" | "missing"), seconds, warnings, and for a study on a
-    grid treatment, sessions, unconverged, error and the parameters. `notes`: assumptions and limits, a sentence each.
+    the frames of the figure functions, `field` rows of `field_frame` with cell and treatment. `calibration` maps a label
+    to its value with units. `sensitivities`: parameter, derivative, elasticity. `cells`: cell, status ("ok" | "failed" |
+    "missing"), seconds, warnings, and for a study on a grid treatment, sessions, unconverged, error and the parameters.
+    `notes`: assumptions and limits, a sentence each.
 
     `parameters` are the swept columns (default: `panel.attrs["parameters"]`). `hypotheses`: the pre-analysis plan, as
     `plan_table` takes it. `outcomes`: the declared primary outcomes (columns of a market day; "payoff" is the mean over
@@ -33,6 +34,7 @@ class ReportMaterial:
     demand_curves: pd.DataFrame | None = None
     schedules: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
+    field: pd.DataFrame | None = None
     calibration: dict | None = None
     sensitivities: pd.DataFrame | None = None
     sensitivity_of: str = "the equilibrium"
@@ -79,12 +81,22 @@ class Picture:
 
 
 @dataclass(frozen=True, eq=False)
+class Animation:
+    """Message fields over training, (step, field) pairs, to be played in the page, with caption and words as a picture has."""
+
+    name: str
+    frames: Sequence[tuple[int, object]]
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True, eq=False)
 class Section:
     """A heading with its blocks in order: sentences, tables and pictures."""
 
     anchor: str
     title: str
-    blocks: tuple[str | Table | Picture, ...]
+    blocks: tuple[str | Table | Picture | Animation, ...]
 
 
 def pairs(values: dict, title: str, name: str, first: str, second: str, notes: tuple[str, ...] = ()) -> Table:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from dcg_econ.analysis.field_figure import animate_message_field
 from dcg_econ.analysis.figures import save_figure
-from dcg_econ.analysis.material import Picture, ReportMaterial, Section
+from dcg_econ.analysis.material import Animation, Picture, ReportMaterial, Section
 from dcg_econ.analysis.sections import sections
 from dcg_econ.analysis.tables import Table, environment, html_number
 
@@ -58,7 +59,7 @@ def _page(material: ReportMaterial, made: Sequence[Section], built: Path) -> str
     return template.render(title=material.title, question=material.question, sections=shown)
 
 
-def _block(block: str | Table | Picture, built: Path, counts: dict[str, int]) -> dict:
+def _block(block: str | Table | Picture | Animation, built: Path, counts: dict[str, int]) -> dict:
     if isinstance(block, str):
         return {"kind": "text", "text": html_number(block)}
     if isinstance(block, Table):
@@ -67,9 +68,14 @@ def _block(block: str | Table | Picture, built: Path, counts: dict[str, int]) ->
         _write_text(built / "tables" / f"{block.name}.md", block.to_markdown())
         return {"kind": "table", "html": Markup(block.numbered(counts["table"]).to_html())}
     counts["figure"] += 1
-    png, _ = save_figure(block.figure, built / "figures", block.name)
-    image = base64.b64encode(png.read_bytes()).decode("ascii")
-    return {"kind": "figure", "number": counts["figure"], "image": image, "caption": block.caption, "alt": block.alt}
+    if isinstance(block, Animation):
+        (built / "figures").mkdir(exist_ok=True)
+        made, form = animate_message_field(block.frames, built / "figures" / f"{block.name}.gif"), "gif"
+    else:
+        (made, _), form = save_figure(block.figure, built / "figures", block.name), "png"
+    image = base64.b64encode(made.read_bytes()).decode("ascii")
+    found = {"number": counts["figure"], "image": image, "form": form, "caption": block.caption, "alt": block.alt}
+    return {"kind": "figure"} | found
 
 
 def _write_text(path: Path, text: str) -> None:

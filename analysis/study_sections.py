@@ -7,6 +7,7 @@ import pandas as pd
 from dcg_econ.analysis import figures, grid_figures
 from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH, SECOND_BEST, is_known, nash_of
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
+from dcg_econ.analysis.field_sections import field_blocks
 from dcg_econ.analysis.institutions import has_institutions, institutions_table, payments_table
 from dcg_econ.analysis.losses import is_loss, loss_answer, loss_figure, loss_table, loss_terms
 from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
@@ -57,6 +58,7 @@ def study_sections(material: ReportMaterial) -> list[Section]:
         Section("institutions", "Institutions", _institutions(material, panel, swept) if goods else ()),
         Section("welfare", "Welfare", () if nothing else _welfare(material, panel, days, swept)),
         Section("talk", "Talk", talk_blocks(panel, swept) if talk else ()),
+        Section("field", "What messages are pulled to", field_blocks(material)),
         Section("effects", "Treatment effects", () if nothing else _effects(material, panel, swept)),
         Section("plan", "Pre-analysis plan", plan_blocks(material, panel)),
         Section("learning", "Learning", () if loss else _learning(material, panel, swept)),

@@ -62,6 +62,7 @@ def _treatment(name: str, document: Mapping[str, Any], hooks: Hooks) -> Result:
     benchmarks = {"nash_welfare": welfare, **second, **_lindahl(stage), **theory}
     rows = panel.frame(name, document, stage, done, record, benchmarks)
     frames = {"panel": rows}
+    frames |= {n: f.assign(cell=name, treatment=document["treatment"]) for n, f in done.frames.items()}
     if done.history is not None:
         own = _nash_efficiency(stage, nash)
         history = done.history if (np.asarray(record.first_best) > 0).any() else _without_shares(done.history)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,6 +18,7 @@ from dcg_econ.agents.frozen import learned_axes
 from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.equilibrium import Draws, regret, solve
 from dcg_econ.experiments.codec import NO_CLASSES, PARTS, Classes, build, kind_of
+from dcg_econ.experiments.fields import Album
 from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.experiments.talkers import learning_form, players_for
 from dcg_econ.learning import (
@@ -47,7 +49,8 @@ class Hooks(NamedTuple):
 
 
 class Played(NamedTuple):
-    """A profile (one for each session if `stacked`), its regret and convergence by session (S,), and its history."""
+    """A profile (one for each session if `stacked`), its regret and convergence by session (S,), its history, and
+    `frames` that only some have."""
 
     profile: Any
     stacked: bool
@@ -57,6 +60,7 @@ class Played(NamedTuple):
     warnings: tuple[str, ...] = ()
     agent_type: str = "analytic"
     protocol: AbstractProtocol = Silence()
+    frames: Mapping[str, pd.DataFrame] = MappingProxyType({})
 
 
 class Keys(NamedTuple):
@@ -106,8 +110,10 @@ def _learned(mechanism, document, keys, hooks) -> Played:
     training = Training.model_validate(document["training"])
     built = {key: build(document[key], base, key, hooks.classes) for key, base in PARTS.items()}
     protocol = built["protocol"] = as_protocol(built["protocol"])
+    game = learning_form(mechanism, protocol, training)
+    album = Album(game, protocol, training.field)
     run = train(
-        learning_form(mechanism, protocol, training),
+        game,
         players_for(mechanism, protocol, training),
         **built,
         optimiser=_optimiser(training),
@@ -119,6 +125,7 @@ def _learned(mechanism, document, keys, hooks) -> Played:
         progress=hooks.progress,
         checkpoint=hooks.checkpoint,
         devices=hooks.devices,
+        watch=album.add,
     )
     epsilon = np.asarray(_regrets(mechanism, run.agents, protocol.sharp(), keys.regret))
     failed, tolerance = np.asarray(run.failed[:, -1]), document["tolerances"]["regret"]
@@ -133,6 +140,7 @@ def _learned(mechanism, document, keys, hooks) -> Played:
         _said(epsilon, failed, tolerance, judged),
         agent_type="learned",
         protocol=protocol.sharp(),
+        frames=album.frames(keys.regret),
     )
 
 

@@ -42,6 +42,7 @@ def material_of(results: Results) -> ReportMaterial:
         "question": specification.question,
         "panel": panel,
         "history": _joined(results.frames("history")),
+        "field": _joined(results.frames("field")),
         "cells": results.status(),
         "parameters": tuple(parameter_columns(specification.grid)),
         "outcomes": tuple(specification.outcomes),

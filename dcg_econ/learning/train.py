@@ -102,6 +102,7 @@ def train(
     progress: Callable[[int, int, str], None] | None = None,
     checkpoint: Checkpoint | None = None,
     devices: Sequence[jax.Device] | None = None,
+    watch: Callable[[int, AbstractPopulation], None] | None = None,
 ) -> Run:
     """Trains `sessions` populations side by side, each initialised by `agents(key)`.
 
@@ -111,6 +112,7 @@ def train(
     of the mechanism. `progress(done, steps, text)` is called after each of the `records` chunks of steps. With a
     `checkpoint`, the same call goes on where an earlier one was interrupted and ends in the same numbers (OSError where it
     cannot be written). `devices`: sessions are shared out over the largest number of them that divides `sessions`.
+    `watch(step, population)` is shown the first session's players at every record.
     """
     _check(mechanism, agents, checkpoint, steps=steps, batch=batch, sessions=sessions, records=records)
     protocol = as_protocol(protocol)
@@ -143,6 +145,8 @@ def train(
             more = f"{last.nats.mean():.2f} nats" if protocol.turns else f"regret {last.regret.mean():.1e}"
             text = f"efficiency {last.efficiency.mean():.4f}, {more}"
             progress(marks[len(now.records) - 1], steps, text)
+        if watch is not None:
+            watch(marks[len(now.records) - 1], eqx.combine(jax.tree.map(lambda x: x[0], now.learned), rest))
 
     if now.records:
         report()
