@@ -22,6 +22,7 @@ TYPES = "cividis"  # rises in lightness, for every eye
 LONGEST = 0.9  # of the distance between grid points: the longest arrow
 ALONG = 2.0  # the same on a line, whose arrows follow each other
 PANEL, AROUND = 4.5, 1.25  # inches: the width of the axes, and what stands above and below them
+FLATTEST = 0.62  # height over width: below, the labels of the colour bars have no room
 BAR, NEXT_BAR = 0.14, 0.95  # inches: the width of a colour bar, and how far the second stands from the first
 SHOWN = 150  # messages that are drawn: more hide the arrows
 GIF_DPI = 100
@@ -54,7 +55,8 @@ class _Scale:
 
     def size(self, line: bool) -> tuple[float, float]:
         """Of a figure, in inches: a plane has one scale on both axes."""
-        return WIDTH, AROUND + (0.7 * PANEL if line else PANEL * np.ptp(self.second) / np.ptp(self.first))
+        shape = 0.7 if line else max(np.ptp(self.second) / np.ptp(self.first), FLATTEST)
+        return WIDTH, AROUND + PANEL * shape
 
 
 @styled
@@ -192,7 +194,7 @@ def _messages(axes, found: Any, scale: _Scale, label: str) -> None:
 def _arrows(axes, found: Any, scale: _Scale, unit: str) -> None:
     """Arrows from the grid points; none where nothing has a slope, which the legend then says."""
     frame = found.field_frame()
-    label = f"Slope of mean payoff; longest: {scale.steepest:.2g} {unit} per unit of message"
+    label = f"Slope of mean payoff; longest:\n{scale.steepest:.2g} {unit} per unit of message"
     if scale.steepest == 0:
         label = "No arrows: the mean payoff does not depend on the message"
     else:

@@ -1,17 +1,19 @@
 """The report's part on message fields: the last one as a figure, and all of them as an animation."""
 
+import pandas as pd
+
 from dcg_econ.analysis.field_figure import draw_message_field
 from dcg_econ.analysis.field_frames import stored_fields
-from dcg_econ.analysis.material import Animation, Picture, ReportMaterial
+from dcg_econ.analysis.material import Animation, Picture
 from dcg_econ.analysis.style import treatment_label
 
 
-def field_blocks(material: ReportMaterial) -> tuple:
-    """A figure and an animation for each cell that kept its fields; of a grid, every point."""
-    if material.field is None:
+def field_blocks(kept: pd.DataFrame | None) -> tuple:
+    """A figure and an animation for each cell that kept its fields; of a grid, every point. `kept`: as `ReportMaterial.field`."""
+    if kept is None:
         return ()
     blocks: list = []
-    for number, (_, rows) in enumerate(material.field.groupby("cell", sort=False)):
+    for number, (_, rows) in enumerate(kept.groupby("cell", sort=False)):
         fields, name = stored_fields(rows), treatment_label(str(rows["treatment"].iloc[0]))
         last, suffix = fields[-1][1], f"_{number + 1}" if number else ""
         said = (

@@ -58,7 +58,7 @@ def study_sections(material: ReportMaterial) -> list[Section]:
         Section("institutions", "Institutions", _institutions(material, panel, swept) if goods else ()),
         Section("welfare", "Welfare", () if nothing else _welfare(material, panel, days, swept)),
         Section("talk", "Talk", talk_blocks(panel, swept) if talk else ()),
-        Section("field", "What messages are pulled to", field_blocks(material)),
+        Section("field", "What messages are pulled to", field_blocks(material.field)),
         Section("effects", "Treatment effects", () if nothing else _effects(material, panel, swept)),
         Section("plan", "Pre-analysis plan", plan_blocks(material, panel)),
         Section("learning", "Learning", () if loss else _learning(material, panel, swept)),

@@ -145,6 +145,8 @@ def train(
             more = f"{last.nats.mean():.2f} nats" if protocol.turns else f"regret {last.regret.mean():.1e}"
             text = f"efficiency {last.efficiency.mean():.4f}, {more}"
             progress(marks[len(now.records) - 1], steps, text)
+
+    def show():
         if watch is not None:
             watch(marks[len(now.records) - 1], eqx.combine(jax.tree.map(lambda x: x[0], now.learned), rest))
 
@@ -152,6 +154,7 @@ def train(
         report()
     else:
         now = assessed(now.learned, now.state, (), jnp.zeros(sessions))
+    show()
     for start, stop in pairwise(marks[len(now.records) - 1 :]):
         learned, state, failed = advance(
             game, optimiser, now.learned, now.state, keys, jnp.asarray(start), stop - start, batch, where.mesh
@@ -159,6 +162,7 @@ def train(
         now = assessed(learned, state, now.records, failed)
         keeper.save(now)
         report()
+        show()
     learned, columns = gathered(
         (now.learned, [jnp.stack(column, axis=1) for column in zip(*now.records, strict=True)]), where
     )

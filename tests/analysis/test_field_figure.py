@@ -62,7 +62,7 @@ def test_axes_and_bars_say_what_they_measure(axes):
     bars = {bar.get_ylabel() for bar in axes.child_axes}
     assert bars == {"Value ($)", "Mean payoff of the receiver ($)"}
     steepest = np.hypot(1, 0.5)
-    assert f"longest: {steepest:.2g} $ per unit of message" in " ".join(labels(axes))
+    assert f"longest: {steepest:.2g} $ per unit of message" in " ".join(labels(axes)).replace("\n", " ")
     assert axes.get_aspect() == 1
 
 
