@@ -9,7 +9,7 @@ from dcg_econ.analysis.style import treatment_label
 
 
 def field_blocks(kept: pd.DataFrame | None) -> tuple:
-    """A figure and an animation for each cell that kept its fields; of a grid, every point. `kept`: as `ReportMaterial.field`."""
+    """A figure and an animation for each cell that kept its fields (`ReportMaterial.field`); of a grid, every point."""
     if kept is None:
         return ()
     blocks: list = []

@@ -37,13 +37,14 @@ def told(norms):
     return RunningNorms(len(norms)).with_norms(jnp.asarray(norms))
 
 
+say = eqx.filter_jit(lambda model, inputs: model(inputs))
 UNEQUAL = told([0.1, 3.0, 0.5, 2.0, 0.0, 1.0, 0.4])
 
 
 def test_at_beta_zero_attention_is_plain_to_the_last_bit():
     plain, aware = net(beta=0.0), net(UNEQUAL, beta=0.0)
-    assert np.array_equal(plain(INPUTS), aware(INPUTS))
-    assert not np.array_equal(plain(INPUTS), net(UNEQUAL, beta=0.5)(INPUTS))
+    assert np.array_equal(say(plain, INPUTS), say(aware, INPUTS))
+    assert not np.array_equal(say(plain, INPUTS), say(net(UNEQUAL, beta=0.5), INPUTS))
 
 
 def test_a_beta_below_zero_is_zero_and_its_derivative_lives():
@@ -88,17 +89,19 @@ def test_running_norms_are_the_mean_sizes_of_the_tokens_derivatives():
     model = net(RunningNorms(LAYOUT.tokens), beta=0.0)
     rows = jax.random.normal(jax.random.key(5), (16, LAYOUT.inputs))
 
-    def mean_loss(model):
+    @eqx.filter_jit
+    @eqx.filter_grad
+    def slope(model):
         return jnp.mean(jax.vmap(lambda row: loss(model, row))(rows))
 
-    direction = eqx.filter_grad(mean_loss)(listening(model))
+    direction = slope(listening(model))
     # A token's tap is where its place is added, so the probe sees the same derivative.
-    expected = jnp.mean(jax.vmap(lambda row: tapped_sizes(model, row))(rows), axis=0)
+    expected = jnp.mean(eqx.filter_jit(jax.vmap(lambda row: tapped_sizes(model, row)))(rows), axis=0)
     np.testing.assert_allclose(direction.norms.norms, expected, rtol=1e-4)
     moved = notice(model, direction)
     np.testing.assert_allclose(moved.norms.norms, 0.9 + 0.1 * expected, rtol=1e-5)
     assert not np.any(quiet(direction).norms.norms)
-    silent = eqx.filter_grad(mean_loss)(model)  # nobody listens: nothing is noticed
+    silent = slope(model)  # nobody listens: nothing is noticed
     assert not np.any(silent.norms.norms)
     assert np.array_equal(notice(model, silent).norms.norms, np.ones(LAYOUT.tokens))
 
@@ -127,9 +130,10 @@ def test_predicted_norms_learn_what_is_tapped():
 
 def test_norms_are_detached():
     model = net(PredictedNorms(8, key=jax.random.key(6)), beta=1.0)
-    direction = eqx.filter_grad(loss)(model, INPUTS)
+    slope = eqx.filter_jit(eqx.filter_grad(loss))
+    direction = slope(model, INPUTS)
     assert not np.any(direction.norms.head.weight) and not np.any(direction.norms.head.bias)
-    assert not np.any(eqx.filter_grad(loss)(net(UNEQUAL), INPUTS).norms.norms)
+    assert not np.any(slope(net(UNEQUAL), INPUTS).norms.norms)
 
 
 def test_the_placebo_gives_every_token_another_ones_norm():
@@ -146,7 +150,7 @@ def test_the_placebo_gives_every_token_another_ones_norm():
 def test_variants_start_from_the_same_nets(awareness):
     one = Transformer(8, 2, 2, awareness=awareness).make(LAYOUT, 6, jax.random.key(0))
     plain = Transformer(8, 2, 2, awareness=Plain()).make(LAYOUT, 6, jax.random.key(0))
-    np.testing.assert_allclose(one(INPUTS), plain(INPUTS), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(say(one, INPUTS), say(plain, INPUTS), rtol=1e-5, atol=1e-6)
     count = lambda n: sum(x.size for x in jax.tree.leaves(split_learned(n)[0]))  # noqa: E731
     assert count(one) - count(plain) in (0, LAYOUT.tokens, 8 + 1)  # norms by position, or a head: what is not matched
 
@@ -202,8 +206,8 @@ def test_a_bottleneck_counts_and_charges_its_nats():
         came, facts = model.passage(tokens)
         return jnp.sum(came**2) - price * facts.nats
 
-    charged = eqx.filter_grad(lambda m: jnp.sum(m(tokens) ** 2))(noisy(layer, key, weight=1.0))
-    exact = eqx.filter_grad(objective)(noisy(layer, key), 0.3)
+    charged = eqx.filter_jit(eqx.filter_grad(lambda m: jnp.sum(m(tokens) ** 2)))(noisy(layer, key, weight=1.0))
+    exact = eqx.filter_jit(eqx.filter_grad(objective))(noisy(layer, key), 0.3)
     np.testing.assert_allclose(charged.squeeze.weight, exact.squeeze.weight, rtol=1e-4, atol=1e-5)
     with pytest.raises(InputError, match="price"):
         Bottleneck(8, 2, price=-1.0, key=jax.random.key(0))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import pytest
 
 import dcg_econ as dcg
+from dcg_econ.agents import Placebo, Plain, Predicted, Running, Transformer
 from dcg_econ.agents.frozen import split_learned
 from dcg_econ.experiments.referential import Entry, nets, protocol_of
 from dcg_econ.learning import default_optimiser
@@ -28,10 +29,10 @@ SYMBOLS = (
 )
 
 
-def steps_of(entry, sessions):
-    """A function that takes STEPS steps of learning, from the same start each time."""
+def steps_of(entry, sessions, kind=None):
+    """A function that takes STEPS steps of learning, from the same start each time; with nets of a `kind`, else GRUs."""
     keys = jax.random.split(jax.random.key(0), sessions)
-    learned, rest = split_learned(eqx.filter_vmap(nets(GAME, entry.language))(keys))
+    learned, rest = split_learned(eqx.filter_vmap(nets(GAME, entry.language, 32 if kind else 64, kind))(keys))
     game = Game(GAME, protocol_of(entry.language), entry.estimator, dcg.Joint(), rest)
     optimiser = default_optimiser(780, entry.learning_rate)
     state = jax.vmap(optimiser.init)(learned), begin(game, learned, keys, BATCH)
@@ -49,3 +50,16 @@ def test_a_step_of_learning(benchmark, entry, sessions):
     benchmark.extra_info["milliseconds a step and session"] = each | {"ratio": found["ratio"]}
     assert not jnp.any(ours())  # nothing failed
     benchmark.pedantic(lambda: jax.block_until_ready(ours()), rounds=3)
+
+
+@pytest.mark.parametrize(
+    "awareness", [Running(), Predicted(), Placebo()], ids=lambda awareness: type(awareness).__name__
+)
+def test_what_awareness_costs(benchmark, awareness):
+    """Transformers of two layers of width 32, told how much their tokens matter, against the same told nothing."""
+    aware, plain = (steps_of(PATHWISE, 1, Transformer(awareness=kind)) for kind in (awareness, Plain()))
+    found = compare(aware, plain, rounds=9)
+    say(f"{STEPS} steps, {type(awareness).__name__.lower()} norms against plain attention", found)
+    benchmark.extra_info["ratio"] = found["ratio"]
+    assert not jnp.any(aware())
+    benchmark.pedantic(lambda: jax.block_until_ready(aware()), rounds=3)

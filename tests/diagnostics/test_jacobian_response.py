@@ -78,7 +78,9 @@ def central(function, size):
 
 
 @pytest.mark.parametrize("end", ["received", "sent"])
-@pytest.mark.parametrize("protocol", [ONCE, TWICE], ids=["one turn", "two turns"])
+@pytest.mark.parametrize(
+    "protocol", [pytest.param(ONCE, id="one turn", marks=pytest.mark.slow), pytest.param(TWICE, id="two turns")]
+)
 def test_responses_equal_central_differences(protocol, end):
     population = bargainers(protocol)
     found = jacobian_response(GAME, population, protocol, sent=end == "sent", **PAIR)
@@ -108,6 +110,7 @@ def test_null_channels_pass_no_derivative_of_what_is_sent():
     assert np.abs(heard.by_episode).min() > 0 and np.all(heard.scaled == 0)  # it would listen, but hears one thing only
 
 
+@pytest.mark.slow
 def test_a_shuffled_ear_answers_somebody_elses_words():
     found = jacobian_response(TASK, linear(MATRIX), TELL, of=Chances(2), null=shuffled, **TO_HIM)
     own = jacobian_response(TASK, linear(MATRIX), TELL, of=Chances(2), **TO_HIM)
@@ -136,6 +139,7 @@ def test_ranks_of_even_listening():
     assert ranks == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_chances_are_the_softmax_of_each_choice():
     found = jacobian_response(TASK, linear(MATRIX), TELL, of=Chances(2), sent=True, **TO_HIM)
     seen = jax.vmap(lambda k: TASK.known(TASK.sample_types(k)).sender)(jax.random.split(KEY, 16))

@@ -120,6 +120,7 @@ def pair(said, logits):
     return dcg.SenderReceiver(Slope(jnp.asarray(said)), Slope(jnp.asarray(logits)), len(said))
 
 
+@pytest.mark.slow
 def test_messages_of_one_number_have_a_line():
     line = dcg.Protocol(dcg.Continuous(1, 1, through=dcg.GaussianNoise(0.1)), speakers=("sender",))
     listener = pair([[2.0, -2.0]], [[1.0], [-1.0]])
@@ -152,6 +153,7 @@ def test_a_plane_is_completed_where_messages_do_not_vary():
     np.testing.assert_allclose(two.place(at), two.directions @ (at - two.centre), atol=CLOSED)
 
 
+@pytest.mark.slow
 def test_a_constant_language_has_a_grid_of_one_unit_either_way():
     chat = dcg.Protocol(dcg.Chat(2), speakers=("sender",))
     mute = pair(1e3 * np.array([[1.0, 1.0], [0.0, 0.0]]), np.eye(2))

@@ -1,0 +1,61 @@
+"""Gradient-aware attention against plain attention and a placebo: the study `attention`, kept in build/attention.
+
+About twenty minutes on one core; it goes on where it stopped. What it found is negative, and stands here as such.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+import dcg_econ as dcg
+from dcg_econ.experiments.referential import arrivals
+from tests.house.tree import ROOT
+
+BATCH, TARGET = 256, 0.9  # of the best score, which is one
+PAIRS = (("running", "plain"), ("predicted", "plain"), ("placebo", "plain"), ("running", "placebo"))
+
+
+@pytest.fixture(scope="module")
+def history():
+    study = dcg.Study.load("attention", ROOT / "build" / "attention")
+    study.run()
+    return pd.concat(study.results().frames("history"), ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def race(history):
+    found = arrivals(history, BATCH, TARGET).set_index("treatment")
+    print("\n", found.to_string(float_format="{:.4g}".format))
+    return found
+
+
+@pytest.fixture(scope="module")
+def differences(history):
+    """Episodes to the target, paired by session (the same objects and seeds), with Holm's correction over four pairs."""
+    table = history.pivot(index=["treatment", "session"], columns="step", values="efficiency")
+    reached = table.to_numpy() >= TARGET
+    last = table.columns[-1]
+    steps = np.where(reached.any(axis=1), np.asarray(table.columns)[reached.argmax(axis=1)], last)
+    first = pd.Series(BATCH * steps, table.index)
+    rows = []
+    for one, other in PAIRS:
+        gap = (first[one] - first[other]).to_numpy(float)
+        interval = stats.t.interval(0.95, len(gap) - 1, gap.mean(), stats.sem(gap))
+        rows.append((one, other, gap.mean(), *interval, stats.ttest_1samp(gap, 0).pvalue))
+    found = pd.DataFrame(rows, columns=["one", "other", "episodes more", "low", "high", "p"])
+    found["holm"] = multipletests(found["p"], method="holm")[1]
+    print("\n", found.to_string(float_format="{:.4g}".format))
+    return found.set_index(["one", "other"])
+
+
+def test_plain_attention_learns_the_game(race):
+    assert (race.sessions == 20).all() and (race.budget == 76_800).all()
+    assert race.arrived["plain"] == 1 and race.discretised["plain"] > 0.99
+
+
+def test_no_variant_is_faster_than_plain_attention(differences):
+    gaps = differences.loc[[("running", "plain"), ("predicted", "plain"), ("placebo", "plain")]]
+    assert (gaps["episodes more"] > 0).all()  # each is slower in the mean
+    assert differences.loc[("running", "plain"), "holm"] < 0.05  # and running norms are so beyond chance
