@@ -10,6 +10,7 @@ from dcg_econ.analysis.bid_figures import bid_figure
 from dcg_econ.analysis.demand import InstrumentalVariables, fulton_demand, two_stage_least_squares
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
 from dcg_econ.analysis.export import write_csv, write_stata
+from dcg_econ.analysis.field_figure import animate_message_field, animation_html, draw_message_field
 from dcg_econ.analysis.figures import (
     demand_figure,
     efficiency_figure,
@@ -35,8 +36,11 @@ __all__ = [
     "ReportMaterial",
     "Table",
     "TreatmentEffects",
+    "animate_message_field",
+    "animation_html",
     "bid_figure",
     "demand_figure",
+    "draw_message_field",
     "effects_table",
     "efficiency_figure",
     "frontier_figure",
