@@ -105,7 +105,7 @@ class Game(eqx.Module):
         good = passage.whole & _all_finite(own)
         own = jax.tree.map(lambda x: jnp.where(good.reshape(-1, *[1] * (x.ndim - 1)), x, 0) / batch, own)
         _, back = jax.vjp(
-            lambda p: self._emitted(listening(eqx.combine(p, self.rest)), draw, passage, 1 / batch), learned
+            lambda p: self._emitted(listening(eqx.combine(p, self.rest)), draw, passage, 1 / len(draw.keys)), learned
         )
         (direction,) = back(own)
         return direction, remembered, jnp.mean(~(good & passage.settled))

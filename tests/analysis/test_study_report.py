@@ -142,6 +142,7 @@ def test_without_nash_the_benchmark_is_first_best(study, tmp_path):
         assert "Nash was not solved for" in text and "against first best" in text and "Against Nash" not in text
 
 
+@pytest.mark.slow
 def test_two_parameters_make_small_multiples_and_three_are_said_not_averaged(make_study):
     two = make_study(slopes=(0.5, 1.0), sessions=3, rounds=2, knots=("8", "16"))
     three = make_study(slopes=(0.5, 1.0), sessions=3, rounds=2, knots=("8", "16"), width=(1.0, 2.0))
@@ -152,6 +153,7 @@ def test_two_parameters_make_small_multiples_and_three_are_said_not_averaged(mak
     assert "sweeps 3 parameters" in blocks[1][-1] and len(blocks[1][0].to_frame()) == 3 * 8
 
 
+@pytest.mark.slow
 def test_history_that_does_not_name_its_point_is_not_pooled(study):
     panel, cells = study
     history = history_of(cells)

@@ -49,6 +49,7 @@ def test_information_is_entropies_less_the_joint_one(seed):
     assert float(mutual_information(jnp.asarray(7 * law))) == pytest.approx(expected, abs=CLOSED)
 
 
+@pytest.mark.slow
 def test_naming_types_says_all_and_babbling_nothing():
     law = np.array([0.5, 0.3, 0.2])
     assert float(mutual_information(jnp.diag(jnp.asarray(law)))) == pytest.approx(entropy(law), abs=CLOSED)

@@ -43,6 +43,7 @@ def test_the_search_is_global():
     assert float(found.by_player[2]) == pytest.approx(np.mean(gains), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_draws_estimate_what_cubature_computes():
     takers = dcg.ProportionalDemand(1.0)
     exact = dcg.regret(MARKET, takers)

@@ -56,6 +56,7 @@ def test_implicit_derivatives_equal_unrolled_ones():
     np.testing.assert_allclose(unrolled["curvature"], implicit["curvature"], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_prior_parameters_have_derivatives_too():
     found = dcg.sensitivity(QuantityMarket(curvature=jnp.ones(3), values=dcg.Uniform(1.0, 2.0)), lambda eq: eq.welfare)
     h = 1e-4

@@ -19,6 +19,7 @@ def test_a_commitment_is_named_in_a_table_and_described_again():
     assert describe(mechanism)["commitment"] == {"kind": "honest_seller"}
 
 
+@pytest.mark.slow
 def test_buyer_and_seller_have_rows_and_nets_of_their_own():
     mechanism = build(TABLE, AbstractMechanism, "mechanism")
     people = observe.participants(mechanism)

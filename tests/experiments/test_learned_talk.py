@@ -36,6 +36,7 @@ def test_the_best_channel_measures_as_in_theory(sd, price):
         np.testing.assert_allclose(rate, theory.rate, rtol=QUADRATURE)
 
 
+@pytest.mark.slow
 def test_a_wrong_prior_is_charged_for_and_tells_no_more():
     loud = SimpleNamespace(look=lambda x: jnp.concatenate([3 * x, jnp.zeros(1)]), act=lambda y: 0.3 * y)
     found = channel_of(loud, THROUGH, 1.0)  # unit noise: I = ln(10)/2, KL = 9/2, error = .1^2 + .3^2

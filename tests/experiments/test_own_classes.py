@@ -110,6 +110,7 @@ def test_failed_cells_are_told_to_who_runs_a_study_from_python(tmp_path):
     assert "EquilibriumError" in ours.status().set_index("cell").loc["nash", "error"]
 
 
+@pytest.mark.slow
 def test_results_show_themselves_in_a_notebook():
     market = QuantityMarket(jnp.ones(2))
     agents, one = dcg.Shared(dcg.QuantityAgent(key=jax.random.key(0), width=2)), jnp.ones((1, 2))

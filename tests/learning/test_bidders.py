@@ -48,6 +48,7 @@ def test_interim_gradients_equal_central_differences_of_the_interim_payoff():
         assert float(central[1 - player]) == 0  # the other's strategy, not this report, is what a player meets
 
 
+@pytest.mark.slow
 def test_interim_payoffs_agree_with_many_plays():
     population = make(jax.random.key(1))
     mine = AUCTION.sample_types(jax.random.key(2))._replace(values=jnp.array([0.8]))

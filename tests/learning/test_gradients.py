@@ -85,6 +85,7 @@ def test_frozen_parts_are_not_learned(population):
     assert any(leaf.shape == KNOTS.shape for leaf in jax.tree.leaves(frozen))
 
 
+@pytest.mark.slow
 def test_schedules_fall_at_any_initialisation():
     for seed in range(5):
         agent = make(jax.random.key(seed))

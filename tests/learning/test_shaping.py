@@ -49,6 +49,7 @@ def directions(objective):
     return flat(game.gradient(learned, None, jax.random.key(2), jnp.asarray(0), 32)[0])
 
 
+@pytest.mark.slow
 def test_without_a_step_ahead_it_is_plain_learning():
     plain, near = directions(dcg.Selfish()), directions(dcg.Shaped(dcg.Opponents(1e-6)))
     np.testing.assert_allclose(near, plain, rtol=1e-3, atol=1e-5)

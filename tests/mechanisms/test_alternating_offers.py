@@ -143,6 +143,7 @@ def test_who_moves_first_is_drawn():
     assert "player 1" in str(eq) and "ask" in eq.to_frame().columns
 
 
+@pytest.mark.slow
 def test_equal_players_can_share_one_strategy():
     eq = dcg.solve(AlternatingOffers(delta=0.75), StationaryOffers(0.5, 0.5))
     assert eq.strategies.ask.shape == () and float(eq.strategies.ask) == pytest.approx(1 / 1.75, abs=CLOSED)
@@ -175,6 +176,7 @@ def test_equal_patience_is_stahls_series():
     np.testing.assert_allclose(profile.ask, np.tile(expected, (2, 1)), atol=CLOSED)
 
 
+@pytest.mark.slow
 def test_derivatives_with_a_horizon():
     game = AlternatingOffers(delta=[0.9, 0.8], outside=[0.1, 0.05], size=2.0, horizon=ROUNDS)
     found = dcg.sensitivity(game, payoffs)

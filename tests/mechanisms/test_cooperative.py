@@ -123,6 +123,7 @@ def test_transferable_utility_has_closed_forms():
     np.testing.assert_allclose(greedy.payoffs, [s - d[1] / rate, d[1]], atol=CLOSED)
 
 
+@pytest.mark.slow
 def test_effects_of_disagreement_with_transferable_utility():
     effects = disagreement_effects(nash_bargaining, BargainingSet(LinearFrontier(), [0.1, 0.2]))
     np.testing.assert_allclose(effects, [[0.5, -0.5], [-0.5, 0.5]], atol=CLOSED)
@@ -131,6 +132,7 @@ def test_effects_of_disagreement_with_transferable_utility():
     np.testing.assert_allclose(tilted, [[0.3, -0.7], [-0.3, 0.7]], atol=CLOSED)
 
 
+@pytest.mark.slow
 def test_a_parabola_by_hand():
     payoffs, found, slopes = solve()
     u = np.array([1 / np.sqrt(3), (np.sqrt(5) - 1) / 2, (np.sqrt(5) - 1) / 2, 0.5])

@@ -127,6 +127,7 @@ def test_without_a_fringe_efficiency_is_a_matter_of_curvatures():
     assert float(buyer.payoffs[0]) < float(both.payoffs[0]) < float(seller.payoffs[0])
 
 
+@pytest.mark.slow
 def test_two_selfish_parties_alone_do_not_trade():
     with pytest.raises(
         dcg.EquilibriumError, match=r"two selfish parties.*`outside_slope` above zero.*HonestSeller\(\)"

@@ -45,6 +45,7 @@ def test_the_general_affine_class_finds_the_same_equilibrium():
     assert symmetric.shape == () and float(symmetric) == pytest.approx(0.5, abs=CLOSED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("b", [0.0, 0.7])
 def test_unequal_curvatures_are_klemperer_and_meyer(b):
     c = np.array([0.5, 1.0, 2.0, 4.0])
@@ -52,6 +53,7 @@ def test_unequal_curvatures_are_klemperer_and_meyer(b):
     np.testing.assert_allclose(eq.strategies.slope, oracle.unequal_slopes(c, b), atol=CLOSED)
 
 
+@pytest.mark.slow
 def test_supply_functions_and_their_derivative():
     # Firms with marginal cost c q sell to demand of slope 1 and choke price 2: values 0, everything bought negative.
     market = CurveMarket(curvature=jnp.ones(3), values=0.0, outside_slope=1.0, outside_price=2.0)
@@ -146,6 +148,7 @@ def test_moments_over_the_cubature_are_exact():
     assert float(weights @ types.supply**2) == pytest.approx((1 + 16) / 2, abs=CLOSED)
 
 
+@pytest.mark.slow
 def test_two_traders_without_outside_demand_have_no_equilibrium_with_trade():
     with pytest.raises(
         dcg.EquilibriumError, match="two traders and no outside demand: add a trader or `outside_slope`"
@@ -178,6 +181,7 @@ def test_bad_fields_are_named(fields, name):
         CurveMarket(**fields)
 
 
+@pytest.mark.slow
 def test_unequal_traders_are_not_given_a_symmetric_equilibrium():
     with pytest.raises(dcg.EquilibriumError, match="unequal curvatures need one slope a trader"):
         dcg.solve(CurveMarket(curvature=jnp.array([1.0, 2.0, 3.0])), dcg.ProportionalDemand(0.5))
@@ -208,6 +212,7 @@ def settled(market, curves, types, supply):
     return jax.vmap(at)(supply)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1.0, 1e3, 1e6])
 def test_clearing_does_not_depend_on_the_unit_of_quantity(unit):
     knots = jnp.linspace(2.0, 5.0, 12)

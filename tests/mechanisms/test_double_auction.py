@@ -87,6 +87,7 @@ def test_derivatives_in_k_are_the_closed_form_and_central_differences(lanes):
     assert float(slopes[KS.index(0.25)]) == pytest.approx(float(above - below) / (2 * STEP), abs=DIFFERENCES)
 
 
+@pytest.mark.slow
 def test_regret_of_other_bids_is_brute_force():
     auction = DoubleAuction(k=0.5)
     for profile in (UNLIKE, AffineBids(jnp.array([0.0, 0.0]), jnp.array([1.0, 1.0]))):

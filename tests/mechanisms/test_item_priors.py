@@ -26,6 +26,7 @@ def instance(pool, values):
     return ItemTypes(jnp.array(pool, jnp.int32), jnp.array(values, float))
 
 
+@pytest.mark.slow
 def test_the_priors_are_those_of_the_papers():
     sample = jax.jit(lambda key: jax.vmap(IndependentItems().sample)(jax.random.split(key, 20_000)))
     types = jax.tree.map(np.asarray, sample(jax.random.key(4)))

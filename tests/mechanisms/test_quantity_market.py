@@ -16,6 +16,7 @@ def test_the_weight_on_the_value_is_cournots():
     np.testing.assert_allclose(eq.strategies.weight, [oracle.cournot_slope(float(x), 0.8) for x in c], atol=CLOSED)
 
 
+@pytest.mark.slow
 def test_without_private_information_it_is_the_textbook_oligopsony():
     # n equal firms, value t q - c q^2/2, inverse residual supply p = r - (S - Q)/b: q = (t - r + S/b) / (c + (n+1)/b).
     n, c, b, r, t, s = 4, 0.7, 0.9, 2.0, 3.0, 1.5

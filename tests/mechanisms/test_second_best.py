@@ -49,6 +49,7 @@ def test_types_of_a_table():
         second_best(dcg.Tabulated(points, gap), dcg.Uniform())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ends", [(0.0, 1.0, -0.5, 0.7), (0.2, 1.0, 0.0, 1.3), (0.0, 3.0, 1.0, 1.2), (0.9, 2.0, 0.0, 1.0)]
 )

@@ -37,6 +37,7 @@ def test_without_a_markup_the_regular_equilibrium_is_meant():
     np.testing.assert_allclose(start.given.value[0], [0.5, 0.625, 0.375], atol=1e-8)  # of the affine equilibrium
 
 
+@pytest.mark.slow
 def test_the_start_says_which_equilibrium_is_meant(start):
     price, value, cost = np.asarray(start.given.value[0])
     assert (price, value, cost) == (0.5, 0.58, 0.42)

@@ -42,6 +42,7 @@ def test_a_posted_price_of_one_half_brings_an_eighth(k):
     assert float(dcg.regret(auction, steps)) <= CLOSED
 
 
+@pytest.mark.slow
 def test_two_prices_are_the_closed_form(two):
     (surplus, steps), _ = two(0.5, 1 / 3)
     x, y, closed = oracle.two_steps(1 / 3)

@@ -11,6 +11,7 @@ from scipy.optimize import isotonic_regression
 import dcg_econ as dcg
 
 
+@pytest.mark.slow
 def test_the_band_is_the_ordinary_standard_error_of_least_squares():
     rng = np.random.default_rng(3)
     x = rng.uniform(0, 3, 40)
@@ -38,6 +39,7 @@ def test_the_band_covers_the_mean_of_the_smoother():
     np.testing.assert_allclose(share, 0.95, atol=0.02)  # 3.5 standard errors of 1500 draws
 
 
+@pytest.mark.slow
 def test_tuning_finds_a_stationary_minimum_of_leave_one_out():
     rng = np.random.default_rng(1)
     x = np.sort(rng.uniform(0, 3, 40))

@@ -152,6 +152,7 @@ def test_truth_has_no_regret_under_pivot_taxes_and_serial_shares(a, slope, cost)
             assert float(eq.efficiency) <= 1 + CLOSED
 
 
+@pytest.mark.slow
 @many
 @given(numbers(4.0, 15.0), numbers(0.2, 4.0), costs)
 def test_shades_in_lindahl_are_the_derived_level(a, slope, cost):
@@ -266,6 +267,7 @@ def test_curves_that_never_meet_marginal_cost_say_what_to_do(kind):
     assert bool(outcome.found) and float(outcome.built) == 3.0
 
 
+@pytest.mark.slow
 def test_lanes_that_never_meet_marginal_cost_are_flagged_and_leave_the_others_whole():
     institution, kernel = game(Lindahl, cost=(2.0, 0.0)), dcg.Constant() + dcg.Linear()
     basis = dcg.kernel_basis(LEVELS, kernel, 0.0)

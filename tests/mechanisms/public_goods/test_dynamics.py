@@ -83,6 +83,7 @@ def test_the_budget_balances_and_players_lose_off_equilibrium():
     assert np.isinf(path.rounds_to(nash, 1e-12))
 
 
+@pytest.mark.slow
 def test_truth_is_reached_in_one_round_under_clarke_and_never_by_best_replies_under_lindahl():
     shades = jnp.asarray([0.3, -0.2, 0.1, 0.0, 0.4])
     clarke = ClarkePivot(PREFERENCES, cost=public_goods.QuadraticCost(2.0, 3.0))

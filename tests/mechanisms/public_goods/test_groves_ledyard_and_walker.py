@@ -89,6 +89,7 @@ def test_walker_is_unstable_by_the_matrix_of_slopes(n, b, stated):
     assert n - 1 <= radius + CLOSED
 
 
+@pytest.mark.slow
 @many
 @given(games, st.floats(0.1, 300.0))
 def test_radii_are_those_of_the_slopes_with_convex_costs_too(drawn, gamma):

@@ -191,6 +191,7 @@ def test_the_frame_has_the_columns_of_the_panel(panels):
     assert list(first["agent_type"]) == ["conditional_cooperator", "logit_contributor", "fixed_share"] * 2
 
 
+@pytest.mark.slow
 def test_payoffs_have_derivatives_in_the_swept_parameters():
     game = session(Partners(), rounds=3)
 

@@ -78,6 +78,7 @@ def test_truth_is_best_under_pivot_taxes_on_curves_of_any_shape(curve):
     np.testing.assert_allclose(deviations.max(1), payoffs, atol=0.01)  # a level within 0.025 of the best is among them
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("curve", [TABULATED, KERNEL])
 def test_areas_under_curves_are_values_and_each_has_its_own_level(curve):
     known = CurvePreferences(curve, SHIFT)
@@ -100,6 +101,7 @@ def best_of(game):
     return game.efficient_level(types), game.first_best(types)
 
 
+@pytest.mark.slow
 def test_one_curve_may_serve_all_players():
     known = CurvePreferences(dcg.PiecewiseLinearCurve(KNOTS, TABLE[1]), SHIFT)
     level = float(best_of(Walker(known, cost=PLANNED))[0])

@@ -107,6 +107,7 @@ def test_expected_payoffs_of_truth_under_pivot_taxes_are_means_of_play(c0):
         assert (off_by(value, played, own=FIXED) < ERRORS).all()
 
 
+@pytest.mark.slow
 def test_expected_payoffs_of_truth_under_serial_shares_are_means_of_play():
     # At this cost players leave in orders that differ from draw to draw, and some at once.
     cost = (14.0, 0.5)

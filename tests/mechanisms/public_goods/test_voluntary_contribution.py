@@ -65,6 +65,7 @@ def test_unequal_cobb_douglas_players_are_the_fixed_point_of_replies_to_the_tota
     assert given_.sum() == pytest.approx(total, abs=1e-9) and float(eq.regret) <= 1e-8
 
 
+@pytest.mark.slow
 @many
 @given(numbers(0.3, 0.6, 4), numbers(2.0, 3.0, 4), numbers(-1.0, 1.0, 4))
 def test_redistribution_among_contributors_is_neutral(share, wealth, moved):
@@ -122,6 +123,7 @@ def test_quasi_linear_players_give_in_the_order_of_keenness(a, b, wealth, c0, c1
     assert float(eq.first_best) == pytest.approx(worth, rel=CLOSED)
 
 
+@pytest.mark.slow
 def test_only_the_keenest_gives_where_its_money_lasts():
     given_, eq = gifts(quasi_linear(np.array([4.0, 9.0, 6.0]), np.ones(3), np.full(3, 50.0)))
     np.testing.assert_allclose(given_, [0.0, 4.0, 0.0], atol=CLOSED)  # 9 - 2 Y = 1
