@@ -181,13 +181,16 @@ def _loss_lines(figure, axis, days: pd.DataFrame, losses: dict[str, Estimate]) -
 
 @styled
 def training_figure(history: pd.DataFrame, treatments: Sequence[str] = ()):
-    """Learning: loss of efficiency beside Nash, and regret, on log scales; thin lines sessions, thick ones medians.
+    """Learning: loss of efficiency beside Nash, and regret where it is known, on log scales; thin lines sessions, thick ones
+    medians.
 
     `history`: treatment, session, step, efficiency, regret (shares of first best), and nash_efficiency where known.
     `treatments` are all of the study's, so that each has one colour in every figure. Returns the Figure.
     """
     require_columns(history, ["treatment", "session", "step", "efficiency", "regret"], "training history")
-    figure, axes = figure_of(WIDTH, 3.9, 2)
+    columns = 2 if history["regret"].notna().any() else 1
+    figure, axes = figure_of(WIDTH, 3.9, columns)
+    axes = np.atleast_1d(axes)
     draw_learning(axes, history, looks([*treatments, *history["treatment"]]))
     handles, labels = axes[0].get_legend_handles_labels()
     if labels:
@@ -196,19 +199,18 @@ def training_figure(history: pd.DataFrame, treatments: Sequence[str] = ()):
 
 
 def draw_learning(axes, history: pd.DataFrame, style: dict[str, Look]) -> None:
-    """Efficiency loss on the first of two axes and regret on the second, in each treatment's look."""
+    """Efficiency loss on the first of one or two axes and regret on the second, in each treatment's look."""
     for name in study_order(history["treatment"]):
         own = history[history["treatment"] == name]
-        loss = (100 * (1 - own["efficiency"])).where(own["efficiency"] < 1)
-        _learning_curves(axes[0], own.assign(shown=loss), style[name])
-        _learning_curves(axes[1], own.assign(shown=(100 * own["regret"]).where(own["regret"] > 0)), style[name])
+        shown = (100 * (1 - own["efficiency"]), 100 * own["regret"])
+        for axis, values in zip(axes, shown, strict=False):
+            _learning_curves(axis, own.assign(shown=values), style[name])
         if "nash_efficiency" in own and own["nash_efficiency"].notna().any():
             nash = 100 * (1 - own.groupby("step")["nash_efficiency"].mean().dropna())
             if nash.max() > NOTHING_LOST:
                 _benchmark(axes[0], nash, name, style)
-    axes[0].set_ylabel("Efficiency loss (% of first best, log scale)")
-    axes[1].set_ylabel("Regret (% of first best, log scale)")
-    for axis in axes:
+    for axis, what in zip(axes, ("Efficiency loss", "Regret"), strict=False):
+        axis.set_ylabel(f"{what} (% of first best, log scale)")
         axis.set_yscale("log")
         axis.set_xlabel("Training step")
         axis.xaxis.set_major_formatter("{x:,.0f}")
@@ -230,10 +232,12 @@ def _benchmark(axis, nash: pd.Series, name: str, style: dict[str, Look]) -> None
 
 
 def _learning_curves(axis, own: pd.DataFrame, look) -> None:
+    """What is zero or less has no place on a log scale, and counts in the median all the same."""
     own = own.dropna(subset=["shown"])
-    for _, line in own.groupby("session"):
+    for _, line in own[own["shown"] > 0].groupby("session"):
         axis.plot(line["step"], line["shown"], color=look.colour, linewidth=0.5, alpha=0.35)
     median = own.groupby("step")["shown"].median()
+    median = median.where(median > 0)
     axis.plot(median.index, median, color=look.colour, linestyle=look.line, linewidth=2.2, label=look.label)
 
 

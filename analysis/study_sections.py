@@ -163,9 +163,10 @@ def _learning(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str
     if history[["efficiency", "regret"]].isna().all(axis=None):
         return ("The learning curves hold no finite number: every session diverged from the start.",)
     names = _treatments(panel, material.cells)
+    regret = ", and regret," if history["regret"].notna().any() else ""
     caption = (
-        "loss of efficiency, and regret, on one sample of rounds (Nash: in expectation). Thin lines are sessions, thick lines "
-        "medians over sessions"
+        f"loss of efficiency{regret} on one sample of rounds (Nash: in expectation). Thin lines are sessions, thick lines "
+        "medians over sessions; neither is drawn where nothing is lost"
     )
     exact = "nash_efficiency" in history and (history["nash_efficiency"] > 1 - figures.NOTHING_LOST / 100).any()
     more = " A Nash equilibrium that loses nothing has no place on a log scale." if exact else ""
