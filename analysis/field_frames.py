@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 POINT, MESSAGE = "point", "message"
-COLUMNS = ("step", "what", "first", "second", "d_first", "d_second", "payoff", "type")
 
 
 def field_frame(fields: Sequence[tuple[int, Any]]) -> pd.DataFrame:

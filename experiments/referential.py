@@ -112,22 +112,29 @@ def arrivals(history: pd.DataFrame, batch: int = 512, target: float = TARGET) ->
     return pd.DataFrame([_row(name, part, batch, target) for name, part in history.groupby("treatment", sort=False)])
 
 
-def _row(name: Any, history: pd.DataFrame, batch: int, target: float) -> dict[str, Any]:
+def first_arrivals(history: pd.DataFrame, batch: int = 512, target: float = TARGET) -> pd.DataFrame:
+    """One row for each session of one treatment: `episodes` until it is first evaluated at `target` or more, the budget where
+    it never is, and whether it `arrived`."""
     efficiency = history.pivot(index="session", columns="step", values="efficiency")
     reached = efficiency.to_numpy() >= target
-    budget = float(efficiency.columns[-1]) * batch
-    first = np.asarray(efficiency.columns)[reached.argmax(axis=1)] * batch
-    counted = np.where(reached.any(axis=1), first, budget)
-    half = half_width(counted)
+    arrived, steps = reached.any(axis=1), np.asarray(efficiency.columns)
+    first = np.where(arrived, steps[reached.argmax(axis=1)], steps[-1])
+    return pd.DataFrame({"episodes": first * float(batch), "arrived": arrived}, index=efficiency.index)
+
+
+def _row(name: Any, history: pd.DataFrame, batch: int, target: float) -> dict[str, Any]:
+    efficiency = history.pivot(index="session", columns="step", values="efficiency")
+    first = first_arrivals(history, batch, target)
+    counted, half = first["episodes"], half_width(first["episodes"].to_numpy())
     last, soft = efficiency.iloc[:, -1], history.pivot(index="session", columns="step", values="soft").iloc[:, -1]
     return {
         "treatment": name,
         "episodes": counted.mean(),
         "low": counted.mean() - half,
         "high": counted.mean() + half,
-        "median": np.median(counted),
-        "arrived": reached.any(axis=1).mean(),
-        "budget": budget,
+        "median": counted.median(),
+        "arrived": first["arrived"].mean(),
+        "budget": float(efficiency.columns[-1]) * batch,
         "best": efficiency.max(axis=1).mean(),
         "discretised": last.mean(),
         "sd": last.std(ddof=1),

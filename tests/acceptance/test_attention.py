@@ -3,14 +3,13 @@
 About twenty minutes on one core; it goes on where it stopped. What it found is negative, and stands here as such.
 """
 
-import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 import dcg_econ as dcg
-from dcg_econ.experiments.referential import arrivals
+from dcg_econ.experiments.referential import arrivals, first_arrivals
 from tests.house.tree import ROOT
 
 BATCH, TARGET = 256, 0.9  # of the best score, which is one
@@ -34,14 +33,10 @@ def race(history):
 @pytest.fixture(scope="module")
 def differences(history):
     """Episodes to the target, paired by session (the same objects and seeds), with Holm's correction over four pairs."""
-    table = history.pivot(index=["treatment", "session"], columns="step", values="efficiency")
-    reached = table.to_numpy() >= TARGET
-    last = table.columns[-1]
-    steps = np.where(reached.any(axis=1), np.asarray(table.columns)[reached.argmax(axis=1)], last)
-    first = pd.Series(BATCH * steps, table.index)
+    first = {name: first_arrivals(own, BATCH, TARGET)["episodes"] for name, own in history.groupby("treatment")}
     rows = []
     for one, other in PAIRS:
-        gap = (first[one] - first[other]).to_numpy(float)
+        gap = (first[one] - first[other]).to_numpy()
         interval = stats.t.interval(0.95, len(gap) - 1, gap.mean(), stats.sem(gap))
         rows.append((one, other, gap.mean(), *interval, stats.ttest_1samp(gap, 0).pvalue))
     found = pd.DataFrame(rows, columns=["one", "other", "episodes more", "low", "high", "p"])

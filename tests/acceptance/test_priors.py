@@ -42,12 +42,3 @@ def test_samples_are_differentiable():
     assert float(by_a) == pytest.approx(3 / 25, abs=0.01)
     exact = jax.grad(lambda s: dcg.TruncatedNormal(0.3, s, 0.0, 1.0).mean())(0.4)
     assert float(by_scale) == pytest.approx(float(exact), abs=0.01)
-
-
-@pytest.mark.parametrize("name", [name for name in short.BOUNDED if name not in short.FEW])
-def test_the_other_priors_are_as_right(name):
-    if short.BOUNDED[name][1]:
-        short.test_bounded_priors_are_scipy(name)
-    short.test_quantile_undoes_cdf_and_both_stop_at_the_ends(name)
-    short.test_the_quadrature_takes_expectations(name)
-    short.test_samples_have_the_moments(name)

@@ -49,8 +49,16 @@ BOUNDED = {
     "tabulated": (dcg.Tabulated(POINTS, HEIGHTS), None),
 }
 SMOOTH = {name: BOUNDED[name] for name in ("uniform", "beta", "fractional beta", "middle", "upper tail", "tabulated")}
-FEW = ("uniform", "beta", "upper tail", "tabulated")  # the acceptance tests go through all of them
-each = pytest.mark.parametrize("name", FEW)
+FEW = ("uniform", "beta", "upper tail", "tabulated")
+
+
+def priors(names):
+    """A parameter `name`: a few priors in the default run, the others among the slow tests."""
+    given = [pytest.param(name, marks=() if name in FEW else pytest.mark.slow) for name in names]
+    return pytest.mark.parametrize("name", given)
+
+
+each = priors(BOUNDED)
 
 
 @eqx.filter_jit
@@ -71,7 +79,7 @@ def grid(prior, n=103):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in FEW if BOUNDED[name][1]])
+@priors([name for name in BOUNDED if BOUNDED[name][1]])
 def test_bounded_priors_are_scipy(name):
     prior, law = BOUNDED[name]
     x, low, high = grid(prior)
