@@ -16,11 +16,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from dcg_econ.learning import AbstractProtocol, Protocol
 from dcg_econ.mechanism import AbstractGame
-from dcg_econ.mechanisms import CheapTalk, DoubleAuction, GaussianChoice
+from dcg_econ.mechanisms import CheapTalk, DoubleAuction, GaussianChoice, PlannedNegotiation
 from dcg_econ.mechanisms.bargaining.second_best import second_best
 from dcg_econ.mechanisms.cheap_talk import babbling, most_cells, partition
 from dcg_econ.mechanisms.inattention import GaussianAttention
@@ -99,6 +100,21 @@ def _(mechanism: CheapTalk, protocol: AbstractProtocol) -> dict[str, Rule]:
     truth = float(bias) == 0
     best = mechanism.first_best if truth else of(partition(prior, bias, most_cells(prior, bias)))
     return {"theory_welfare": best, "babbling_welfare": of(babbling(prior, bias))}
+
+
+@theory_rules.register
+def _(mechanism: PlannedNegotiation, protocol: AbstractProtocol) -> dict[str, Rule]:
+    """With a deadline that all know, talk or no talk, the last proposer takes all that has a value to it."""
+    del protocol
+    if np.count_nonzero(np.asarray(mechanism.deadline.weights)) != 1:
+        return {}
+    last = mechanism.last_proposer()
+
+    def welfare(types):
+        own, other = jnp.take(types.values, last, axis=-2), jnp.take(types.values, 1 - last, axis=-2)
+        return jnp.sum(types.pool * jnp.where(own > 0, own, other), axis=-1).astype(float)
+
+    return {"theory_welfare": welfare}
 
 
 @theory_rules.register

@@ -25,10 +25,12 @@ from dcg_econ.learning import (
     AbstractProtocol,
     Checkpoint,
     Protocol,
+    Retrained,
     Silence,
     as_protocol,
     default_optimiser,
     gradient_ascent,
+    retrained_regret,
     talk_regret,
     train,
 )
@@ -127,9 +129,16 @@ def _learned(mechanism, document, keys, hooks) -> Played:
         devices=hooks.devices,
         watch=album.add,
     )
-    epsilon = np.asarray(_regrets(mechanism, run.agents, protocol.sharp(), keys.regret))
+    searched = isinstance(mechanism, AbstractMechanism) and not isinstance(protocol, Protocol)
+    if training.regret is None or searched:
+        epsilon = np.asarray(_regrets(mechanism, run.agents, protocol.sharp(), keys.regret))
+    else:
+        rule = build(training.regret, Retrained, "training.regret", hooks.classes)
+        soft = (game, built["estimator"], training.steps)
+        epsilon = np.asarray(_retrained_regrets(mechanism, run.agents, protocol, rule, soft, keys.regret))
     failed, tolerance = np.asarray(run.failed[:, -1]), document["tolerances"]["regret"]
-    judged = isinstance(mechanism, AbstractMechanism)  # games of pure talk have no regret here: failures alone count
+    # Games without theory have no regret by search: there failures alone count.
+    judged = isinstance(mechanism, AbstractMechanism) or training.regret is not None
     converged = ((epsilon <= tolerance) | (not judged)) & (failed == 0)
     return Played(
         run.agents,
@@ -175,6 +184,19 @@ def _regrets(mechanism, population, protocol, key):
         return regret(mechanism, p, Draws(REGRET_DRAWS, key)).epsilon
 
     return eqx.filter_vmap(one, in_axes=(axes,))(population)
+
+
+def _retrained_regrets(mechanism, population, protocol, rule, soft, key):
+    """Regret of every session (S,) from below; `soft`: the form of the game, the estimator and the steps of its training."""
+    form, estimator, steps = soft
+
+    def one(p):
+        found = retrained_regret(
+            mechanism, p, protocol, rule=rule, learning_form=form, estimator=estimator, begin=steps, key=key
+        )
+        return found.epsilon
+
+    return eqx.filter_jit(eqx.filter_vmap(one, in_axes=(learned_axes(population),)))(population)
 
 
 CONDUCTS: dict[str, Callable[..., Played]] = {"learned": _learned, "nash": _nash, "price_taking": _price_taking}

@@ -14,13 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dcg_econ.agents import BidAgent, Bidders, CurveAgent, NumberAgent, QuantityAgent, Separate, Shared
+from dcg_econ.agents import BidAgent, Bidders, CurveAgent, DivisionAgent, NumberAgent, QuantityAgent, Separate, Shared
 from dcg_econ.agents.learned import AbstractPopulation
 from dcg_econ.agents.nets import AbstractNets
 from dcg_econ.experiments.codec import build, kind_of
 from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.mechanism import AbstractGame
-from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction, QuantityMarket
+from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction, PlannedNegotiation, QuantityMarket
+from dcg_econ.mechanisms.bargaining import Plans
 from dcg_econ.mechanisms.finite_games import Tables
 from dcg_econ.mechanisms.finite_games.tables import AbstractTableGame
 from dcg_econ.mechanisms.market import AbstractMarket
@@ -94,6 +95,13 @@ def _(mechanism: DoubleAuction, training: Training, heard: Heard = SILENT) -> Ma
 
 
 @learner.register
+def _(mechanism: PlannedNegotiation, training: Training, heard: Heard = SILENT) -> Make:
+    items, turns = mechanism.items, mechanism.own_turns
+    make = jax.tree_util.Partial(_negotiator, _nets(training, heard), items.kinds, turns, items.most)
+    return lambda key: Separate(make, 2, key=key)
+
+
+@learner.register
 def _(mechanism: AbstractNumberInstitution, training: Training, heard: Heard = SILENT) -> Make:
     low, high = (np.unique(np.asarray(bound)) for bound in mechanism.bounds())
     if max(len(low), len(high)) > 1:
@@ -163,6 +171,10 @@ def _nets(training: Training, heard: Heard) -> dict[str, Any]:
 
 def _number_agent(nets, units, key):
     return NumberAgent(key=key, **nets, **units)
+
+
+def _negotiator(nets, kinds, turns, most, key):
+    return DivisionAgent(kinds, turns, most, Plans, key=key, **nets)
 
 
 def _bidders(nets, buyers, values, costs, key):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dcg_econ.mechanism import AbstractGame
-from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction
+from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction, PlannedNegotiation
 from dcg_econ.mechanisms.market import AbstractExchange, AbstractMarket
 from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood
 from dcg_econ.messages.curve import AbstractCurve
@@ -136,6 +136,26 @@ def _(mechanism: DoubleAuction, types, reports, outcome):
         "price": jnp.where(jnp.any(traded > 0), outcome.price, jnp.nan),  # else it is hypothetical
         "traded": traded,
         "payoff": mechanism.payoffs(types, outcome),
+    }
+
+
+@observe.register
+def _(mechanism: PlannedNegotiation, types, reports, outcome):
+    return {
+        "payoff": mechanism.payoffs(types, outcome),
+        "share": mechanism.negotiation().shares(types, outcome),
+        "pool_worth": jnp.sum(types.values * types.pool, axis=-1),
+        "agreed": outcome.agreed,
+    }
+
+
+@columns.register
+def _(mechanism: PlannedNegotiation) -> dict[str, Column]:
+    del mechanism
+    return {
+        "share": Column("Payoff as a share of what the whole pool is worth to the player"),
+        "pool_worth": Column("What the whole pool is worth to the player, {money}", MONEY),
+        "agreed": Column("Chance of agreement before the deadline"),
     }
 
 

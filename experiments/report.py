@@ -107,11 +107,12 @@ def _general_notes(specification: Specification) -> list[str]:
         if isinstance(value, dict) and "kind" not in value
     ]
     learned = [t.name for t in specification.treatments if t.conduct == "learned"]
-    judged = _has_regret(specification)
+    theory, retrained = _has_regret(specification), specification.training.regret is not None
+    judged = theory or retrained
     notes.append(
         "All cells are evaluated on the same draws of types, by session and round, wherever their mechanisms draw alike."
     )
-    if judged:
+    if theory:
         notes.append(
             "The Nash benchmark is the equilibrium of the study's own mechanism at each point of the grid, also where a "
             "treatment plays another; which equilibrium that is, `dcg-econ solve` says."
@@ -122,6 +123,11 @@ def _general_notes(specification: Specification) -> list[str]:
         notes.append(
             f"A learned session is called converged when its regret is at most {specification.tolerances.regret:g} of first "
             "best; a learned profile with small regret is an approximate equilibrium, not proof of a unique one."
+        )
+    if learned and retrained:
+        notes.append(
+            "After talk regret is a lower bound: each player learns on alone against the others as they are, and its gain is "
+            "measured on fresh plays; a better reply that it did not find would gain more."
         )
     if learned and not judged:
         notes.append(

@@ -105,6 +105,9 @@ class Training(_Strict):
     spread: float | None = Field(
         default=None, gt=0, description="standard deviation of fresh strategies in finite games; by default 0.1"
     )
+    regret: Named | None = Field(
+        default=None, description="retrained: regret from below, by best replies that learn; by default by search"
+    )
     field: bool | None = Field(
         default=None, description="keep how a speaker's payoff pulls at its messages over training, for the report"
     )

@@ -26,7 +26,15 @@ from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.learning import AbstractProtocol, Protocol
 from dcg_econ.learning.talk import heard_size
 from dcg_econ.mechanism import AbstractGame
-from dcg_econ.mechanisms import CheapTalk, DiscreteChoice, DoubleAuction, GaussianChoice, SoftAuction
+from dcg_econ.mechanisms import (
+    CheapTalk,
+    DiscreteChoice,
+    DoubleAuction,
+    GaussianChoice,
+    PlannedNegotiation,
+    SoftAuction,
+    SoftNegotiation,
+)
 from dcg_econ.mechanisms.referential import AbstractReferential
 from dcg_econ.messages import Choice, WithConstant
 
@@ -41,7 +49,9 @@ def players_for(game: AbstractGame, protocol: AbstractProtocol, training: Traini
 
 
 def learning_form(game: AbstractGame, protocol: AbstractProtocol, training: Training) -> AbstractGame:
-    """The game that is learned on: an auction's rule of trade is softened where talk comes before it."""
+    """The game that is learned on: rules that jump are softened, an auction's only where talk comes before it."""
+    if isinstance(game, PlannedNegotiation):
+        return SoftNegotiation(game, training.softness)
     if isinstance(protocol, Protocol) and isinstance(game, DoubleAuction):
         low, high = game.terms.range()
         return SoftAuction(game, training.softness * (high - low))

@@ -7,6 +7,8 @@ from dcg_econ.mechanisms.bargaining.alternating_offers import AlternatingOffers 
 from dcg_econ.mechanisms.bargaining.curve_bargaining import CurveBargaining as CurveBargaining
 from dcg_econ.mechanisms.bargaining.double_auction import DoubleAuction as DoubleAuction
 from dcg_econ.mechanisms.bargaining.item_negotiation import ItemNegotiation as ItemNegotiation
+from dcg_econ.mechanisms.bargaining.planned_negotiation import PlannedNegotiation as PlannedNegotiation
+from dcg_econ.mechanisms.bargaining.planned_negotiation import SoftNegotiation as SoftNegotiation
 from dcg_econ.mechanisms.bargaining.soft_auction import SoftAuction as SoftAuction
 from dcg_econ.mechanisms.cheap_talk.game import CheapTalk as CheapTalk
 from dcg_econ.mechanisms.curve_market import CurveMarket as CurveMarket

@@ -19,6 +19,7 @@ from dcg_econ.agents.nets import Running as Running
 from dcg_econ.agents.nets import Transformer as Transformer
 from dcg_econ.agents.number_messages import AffineMessages as AffineMessages
 from dcg_econ.agents.number_messages import FixedMessages as FixedMessages
+from dcg_econ.agents.plans import DivisionAgent as DivisionAgent
 from dcg_econ.agents.strategies import AbstractStrategy as AbstractStrategy
 from dcg_econ.agents.strategies import AffineDemand as AffineDemand
 from dcg_econ.agents.strategies import AffineQuantity as AffineQuantity

@@ -62,14 +62,18 @@ class Attention(eqx.Module):
         self.query, self.key, self.value, self.out = (eqx.nn.Linear(width, width, use_bias=False, key=k) for k in keys)
         self.beta, self.heads = jnp.full(heads, beta, float), heads
 
-    def __call__(self, tokens: Float[Array, "T w"], bias: Float[Array, " T"]) -> Float[Array, "T w"]:
-        split = (tokens.shape[0], self.heads, -1)
-        query, key, value = (jax.vmap(f)(tokens).reshape(split) for f in (self.query, self.key, self.value))
+    def __call__(
+        self, tokens: Float[Array, "T w"], bias: Float[Array, " T"], read: slice = slice(None)
+    ) -> Float[Array, "Q w"]:
+        """What the tokens in `read` see of all T."""
+        asked = tokens[read]
+        query = jax.vmap(self.query)(asked).reshape(asked.shape[0], self.heads, -1)
+        key, value = (jax.vmap(f)(tokens).reshape(tokens.shape[0], self.heads, -1) for f in (self.key, self.value))
         # Held at zero from below; the derivative goes on, so that a head which fell silent may come back.
         beta = self.beta + jax.lax.stop_gradient(jax.nn.relu(self.beta) - self.beta)
         weights = (beta[:, None] * bias)[None, :, None, :]
         seen = jax.nn.dot_product_attention(query, key, value, bias=weights)
-        return jax.vmap(self.out)(seen.reshape(tokens.shape))
+        return jax.vmap(self.out)(seen.reshape(asked.shape))
 
 
 class Block(eqx.Module):
@@ -90,8 +94,8 @@ class Block(eqx.Module):
             eqx.nn.Linear(2 * width, width, key=keys[2]),
         )
 
-    def __call__(self, tokens, bias):
-        tokens = tokens + self.attention(jax.vmap(self.first)(tokens), bias)
+    def __call__(self, tokens, bias, read: slice = slice(None)):
+        tokens = tokens[read] + self.attention(jax.vmap(self.first)(tokens), bias, read)
         inner = jax.nn.gelu(jax.vmap(self.wide)(jax.vmap(self.second)(tokens)))
         return tokens + jax.vmap(self.narrow)(inner)
 
@@ -151,12 +155,13 @@ class GradientAwareTransformer(eqx.Module):
         tokens = self._tokens(inputs)
         bias = self.norms.bias(tokens)
         tokens = self.norms.tapped(tokens) if self.listens else tokens
-        for number, block in enumerate(self.blocks):
-            if number and self.bottleneck is not None:
-                tokens = self.bottleneck(tokens, number)
-            tokens = block(tokens, bias)
-        states = jax.vmap(self.last)(tokens[-layout.says :] if layout.says else tokens[:1])
-        return jax.vmap(self.read)(states).ravel()
+        answer = slice(-layout.says, None) if layout.says else slice(1)
+        for number, block in enumerate(self.blocks, 1):
+            if number > 1 and self.bottleneck is not None:
+                tokens = self.bottleneck(tokens, number - 1)
+            # Of the last block only what is read: half of the work of a net of few layers.
+            tokens = block(tokens, bias, answer if number == len(self.blocks) else slice(None))
+        return jax.vmap(self.read)(jax.vmap(self.last)(tokens)).ravel()
 
     def _tokens(self, inputs):
         known, heard = inputs[: self.layout.known], inputs[self.layout.known :]

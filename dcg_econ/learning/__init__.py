@@ -30,6 +30,9 @@ from dcg_econ.learning.protocol import AbstractProtocol as AbstractProtocol
 from dcg_econ.learning.protocol import Protocol as Protocol
 from dcg_econ.learning.protocol import Silence as Silence
 from dcg_econ.learning.protocol import as_protocol as as_protocol
+from dcg_econ.learning.retrained import Retrained as Retrained
+from dcg_econ.learning.retrained import RetrainedRegret as RetrainedRegret
+from dcg_econ.learning.retrained import retrained_regret as retrained_regret
 from dcg_econ.learning.samples import gradient_samples as gradient_samples
 from dcg_econ.learning.score import Enumerated as Enumerated
 from dcg_econ.learning.score import Relaxed as Relaxed

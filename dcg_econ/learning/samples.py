@@ -16,7 +16,7 @@ from dcg_econ.agents.sensitivity import quiet
 from dcg_econ.learning.estimators import AbstractEstimator
 from dcg_econ.learning.objectives import AbstractObjective, Selfish
 from dcg_econ.learning.protocol import as_protocol
-from dcg_econ.learning.steps import Game
+from dcg_econ.learning.steps import Game, first_memory
 from dcg_econ.mechanism import AbstractGame
 
 
@@ -46,8 +46,7 @@ def gradient_samples(
 
 @eqx.filter_jit
 def _samples(game, learned, of, batch, samples, key, noise):
-    shapes = jax.eval_shape(lambda p: game.shown(p, key, batch), learned)
-    blank = game.estimator.begin(key, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes))
+    blank = first_memory(game, learned, key, batch)
     _, remembered, _ = game.gradient(learned, blank, key, 0, batch, jax.random.fold_in(noise, samples))
 
     def one(key_of_noise):

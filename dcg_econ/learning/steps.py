@@ -194,12 +194,22 @@ def _all_finite(tree: Any) -> Array:
 @eqx.filter_jit
 def begin(game, learned, keys, batch):
     """What the estimator remembers of each session before anything was played."""
+    return jax.vmap(lambda p, k: first_memory(game, p, k, batch))(learned, keys)
 
-    def session(learned, key):
-        shapes = jax.eval_shape(lambda p, k: game.shown(p, k, batch), learned, key)
-        return game.estimator.begin(key, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes))
 
-    return jax.vmap(session)(learned, keys)
+def first_memory(game: Game, learned, key: Array, batch: int):
+    """What the estimator remembers of one session before anything was played."""
+    shapes = jax.eval_shape(lambda p, k: game.shown(p, k, batch), learned, key)
+    return game.estimator.begin(key, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes))
+
+
+def learn_once(game: Game, optimiser, learned, state, key: Array, step: Array, batch: int):
+    """Step number `step` of one session: what is learned, the optimiser's state with the estimator's memory, what failed."""
+    moments, remembered = state
+    direction, remembered, failed = game.gradient(learned, remembered, jax.random.fold_in(key, step), step, batch)
+    descent = jax.tree.map(jnp.negative, quiet(direction))
+    updates, moments = optimiser.update(descent, moments, learned)
+    return notice(eqx.apply_updates(learned, updates), direction), (moments, remembered), failed
 
 
 @eqx.filter_jit
@@ -214,12 +224,7 @@ def advance(game, optimiser, learned, state, keys, start, length, batch, mesh):
 
         def step(carry, t):
             def session(learned, state, key):
-                moments, remembered = state
-                direction, remembered, failed = game.gradient(learned, remembered, jax.random.fold_in(key, t), t, batch)
-                descent = jax.tree.map(jnp.negative, quiet(direction))
-                updates, moments = optimiser.update(descent, moments, learned)
-                learned = notice(eqx.apply_updates(learned, updates), direction)
-                return learned, (moments, remembered), failed
+                return learn_once(game, optimiser, learned, state, key, t, batch)
 
             learned, state = carry
             learned, state, failed = jax.vmap(session)(learned, state, keys)

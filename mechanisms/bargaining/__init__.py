@@ -27,6 +27,10 @@ from dcg_econ.mechanisms.bargaining.item_priors import IndependentItems as Indep
 from dcg_econ.mechanisms.bargaining.item_priors import ListedItems as ListedItems
 from dcg_econ.mechanisms.bargaining.item_priors import totalled_items as totalled_items
 from dcg_econ.mechanisms.bargaining.item_summary import summarise as summarise
+from dcg_econ.mechanisms.bargaining.planned_negotiation import PlanAgent as PlanAgent
+from dcg_econ.mechanisms.bargaining.planned_negotiation import PlannedNegotiation as PlannedNegotiation
+from dcg_econ.mechanisms.bargaining.planned_negotiation import Plans as Plans
+from dcg_econ.mechanisms.bargaining.planned_negotiation import SoftNegotiation as SoftNegotiation
 from dcg_econ.mechanisms.bargaining.second_best import second_best as second_best
 from dcg_econ.mechanisms.bargaining.smooth import smooth_bids as smooth_bids
 from dcg_econ.mechanisms.bargaining.steps import step_bids as step_bids
