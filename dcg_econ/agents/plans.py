@@ -19,7 +19,7 @@ class DivisionAgent(AbstractAgent):
     """Plans for `turns` turns in the division of `kinds` kinds of items, of which there are at most `most` each.
 
     The net sees counts as shares of `most` and each kind's share of what the pool is worth; its numbers (k = turns (kinds +
-    1)) become fractions kept and reservation shares by the logistic function. `plans`: from these (2, turns, kinds) and (2,
+    1)) become fractions kept, by the logistic function, and reservation shares. `plans`: from these (2, turns, kinds) and (2,
     turns) to the reports of both players.
     """
 
@@ -54,5 +54,6 @@ class DivisionAgent(AbstractAgent):
         return self.net(jnp.concatenate([features, heard]))
 
     def assemble(self, numbers):
-        shares = jax.nn.sigmoid(numbers.reshape(numbers.shape[0], self.turns, -1))
-        return self.plans(shares[..., :-1], shares[..., -1])
+        rows = numbers.reshape(numbers.shape[0], self.turns, -1)
+        # Reservations may fall below zero: a player who takes anything must be able to say so, with a margin.
+        return self.plans(jax.nn.sigmoid(rows[..., :-1]), 0.5 * rows[..., -1])
