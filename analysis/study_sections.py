@@ -8,6 +8,7 @@ from dcg_econ.analysis import figures, grid_figures
 from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH, SECOND_BEST, is_known, nash_of
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
 from dcg_econ.analysis.field_sections import field_blocks
+from dcg_econ.analysis.incentives import has_incentives, incentives_table
 from dcg_econ.analysis.institutions import has_institutions, institutions_table, payments_table
 from dcg_econ.analysis.losses import is_loss, loss_answer, loss_figure, loss_table, loss_terms
 from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
@@ -58,6 +59,7 @@ def study_sections(material: ReportMaterial) -> list[Section]:
         Section("institutions", "Institutions", _institutions(material, panel, swept) if goods else ()),
         Section("welfare", "Welfare", () if nothing else _welfare(material, panel, days, swept)),
         Section("talk", "Talk", talk_blocks(panel, swept) if talk else ()),
+        Section("incentives", "The price of incentives", _incentives(panel, swept) if not nothing and not loss else ()),
         Section("field", "What messages are pulled to", field_blocks(material.field)),
         Section("effects", "Treatment effects", () if nothing else _effects(material, panel, swept)),
         Section("plan", "Pre-analysis plan", plan_blocks(material, panel)),
@@ -103,6 +105,11 @@ def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, 
     alt = "Efficiency against the swept parameter, one line with intervals for each treatment, first best as a line at 100."
     drawn = grid_figures.grid_figure(panel, swept, names)
     return (*said, table, Picture("efficiency", drawn, caption, alt))
+
+
+def _incentives(panel: pd.DataFrame, swept: Sequence[str]) -> tuple:
+    """Joint beside selfish players, where treatments are named so; on a grid the table would have to average."""
+    return (incentives_table(panel),) if not swept and has_incentives(panel["treatment"].unique()) else ()
 
 
 def _institutions(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) -> tuple:

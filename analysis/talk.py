@@ -19,7 +19,8 @@ from dcg_econ.analysis.tables import MISSING, Table, decimals, in_brackets, inte
 from dcg_econ.analysis.welfare import efficiency
 
 JOINT = "_joint"  # ends the name of a treatment whose players climb their joint payoff
-OWN_PAYOFF, JOINT_PAYOFF = "Own payoff", "Joint payoff"
+SHAPED = "_shaped"  # and of one whose players climb their own after the others' anticipated step
+OWN_PAYOFF, JOINT_PAYOFF, SHAPED_PAYOFF = "Own payoff", "Joint payoff", "Own payoff, looking ahead"
 WHOLE = "whole report"  # in place of an infinite capacity
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)
 PP = 100.0
@@ -32,7 +33,10 @@ NOTES = (
     "difference no larger than the regrets of its two sides may be training's.",
 )
 
-NAMED = f"Group: whether each player climbs its own payoff or all climb their joint one, as the ending {JOINT} of a name says."
+NAMED = (
+    "Group: whether each player climbs its own payoff, all climb their joint one, or each its own after the others' "
+    f"anticipated step, as the endings {JOINT} and {SHAPED} of names say."
+)
 
 
 def talk_table(
@@ -43,9 +47,9 @@ def talk_table(
     """Capacity, bits said, efficiency, its difference to the least capacity, regret and convergence by treatment.
 
     `groups` maps a printed name to the treatments that are compared with each other, such as those of one objective;
-    by default the names that end in `_joint` are one group and the rest another. `parameters` are the swept columns
-    (default: the panel's). `to_frame()`: one row per treatment (and grid point) in shares of first best, each estimate
-    with `_se`, `_low` and `_high`; `against` is the treatment of least capacity. Raises ValueError where the panel has
+    by default the names that end in `_joint` and in `_shaped` are a group each, and the rest another. `parameters` are the
+    swept columns (default: the panel's). `to_frame()`: one row per treatment (and grid point) in shares of first best, each
+    estimate with `_se`, `_low` and `_high`; `against` is the treatment of least capacity. Raises ValueError where the panel has
     no `capacity` or `bits`, or `groups` names an unknown treatment.
     """
     frame = talk_frame(panel, groups, parameters)
@@ -92,8 +96,10 @@ def talk_groups(
     names = list(treatments)
     if groups is None:
         joint = [name for name in names if str(name).endswith(JOINT)]
-        own = [name for name in names if name not in joint]
-        return {OWN_PAYOFF: own, JOINT_PAYOFF: joint} if own and joint else {"": names}
+        shaped = [name for name in names if str(name).endswith(SHAPED)]
+        own = [name for name in names if name not in (*joint, *shaped)]
+        found = {OWN_PAYOFF: own, JOINT_PAYOFF: joint, SHAPED_PAYOFF: shaped}
+        return {group: members for group, members in found.items() if members} if joint and own else {"": names}
     seen: set[str] = set()
     for group, members in groups.items():
         for name in members:

@@ -10,10 +10,14 @@ from dcg_econ.analysis.material import Picture
 from dcg_econ.analysis.sentences import ROUNDING, absolute, sized, verb_of
 from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.tables import small_percent
-from dcg_econ.analysis.talk import JOINT_PAYOFF, OWN_PAYOFF, WHOLE, bits_text, has_talk, talk_table
+from dcg_econ.analysis.talk import JOINT_PAYOFF, OWN_PAYOFF, SHAPED_PAYOFF, WHOLE, bits_text, has_talk, talk_table
 from dcg_econ.analysis.talk_figure import surplus_bits_figure
 
-CLIMBERS = {OWN_PAYOFF: "Players who climb their own payoff", JOINT_PAYOFF: "Players who climb their joint payoff"}
+CLIMBERS = {
+    OWN_PAYOFF: "Players who climb their own payoff",
+    JOINT_PAYOFF: "Players who climb their joint payoff",
+    SHAPED_PAYOFF: "Players who climb their own payoff after the others' anticipated step",
+}
 CAPTION = (
     "Efficiency, E welfare / E first best (top), and regret (bottom) against the capacity of one player's messages. "
     "Horizontal lines: benchmarks on the same draws. A point whose regret is large is no equilibrium, whatever surplus it "

@@ -1,8 +1,8 @@
 r"""The division of items by players who plan ahead, to learn on: every turn's proposal and the least they would take.
 
 Player j's plan for its turn s is the fraction f_jsk of each kind k that it would keep, and a reservation r_js, the least
-share of what the pool is worth to it for which it accepts (zero or less: anything). The mover at turn t (counted from 0; players alternate) finds the
-partner's proposal of turn t - 1, is offered x_t = i - (what the partner keeps), worth the share
+share of what the pool is worth to it for which it accepts (zero or less: anything). The mover at turn t (counted from 0;
+players alternate) finds the partner's proposal of turn t - 1, is offered x_t = i - (what the partner keeps), worth the share
 
     sigma_t = sum_k v_jk x_tk / sum_k v_jk i_k,                                                             (1)
 

@@ -89,11 +89,11 @@ def test_groups_are_compared_within_themselves(tiny):
     assert frame.loc["chat_2_joint", "against"] == "silence_joint"
     assert frame.loc["chat_2_joint", "difference"] == pytest.approx(10 / 80)
     first = talk_table(both).cells()["Treatment"].tolist()
-    assert first[0] == "Own payoff:" and first[4] == "Joint payoff:" and "ending _joint" in str(talk_table(both))
+    assert first[0] == "Own payoff:" and first[4] == "Joint payoff:" and "endings _joint" in str(talk_table(both))
     mine = talk_table(both, {"A": ["whole", "chat_2"], "B": ["silence_joint"]})
     assert list(mine.to_frame().index) == ["chat_2", "whole", "silence_joint"]
     assert mine.to_frame().loc["whole", "against"] == "chat_2"
-    assert "no group: Silence, Chat 2 joint, Whole joint" in str(mine) and "ending _joint" not in str(mine)
+    assert "no group: Silence, Chat 2 joint, Whole joint" in str(mine) and "endings _joint" not in str(mine)
     assert talk_groups(["a", "b"]) == {"": ["a", "b"]}
 
 
