@@ -22,6 +22,7 @@ from dcg_econ.analysis.figures import (
 from dcg_econ.analysis.frontier import frontier_figure
 from dcg_econ.analysis.grid_figures import grid_figure, grid_training_figure
 from dcg_econ.analysis.incentives import incentives_table
+from dcg_econ.analysis.information_cost import information_cost_figure, information_cost_table
 from dcg_econ.analysis.institutions import institutions_table, payments_table
 from dcg_econ.analysis.otree import to_otree
 from dcg_econ.analysis.panels import market_days
@@ -49,6 +50,8 @@ __all__ = [
     "grid_figure",
     "grid_training_figure",
     "incentives_table",
+    "information_cost_figure",
+    "information_cost_table",
     "institutions_table",
     "market_days",
     "payments_table",

@@ -9,6 +9,7 @@ from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH, SECOND_BEST, is_known
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
 from dcg_econ.analysis.field_sections import field_blocks
 from dcg_econ.analysis.incentives import has_incentives, incentives_table
+from dcg_econ.analysis.information_cost import has_cost_curves, information_cost_figure, information_cost_table
 from dcg_econ.analysis.institutions import has_institutions, institutions_table, payments_table
 from dcg_econ.analysis.losses import is_loss, loss_answer, loss_figure, loss_table, loss_terms
 from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
@@ -60,6 +61,7 @@ def study_sections(material: ReportMaterial) -> list[Section]:
         Section("welfare", "Welfare", () if nothing else _welfare(material, panel, days, swept)),
         Section("talk", "Talk", talk_blocks(panel, swept) if talk else ()),
         Section("incentives", "The price of incentives", _incentives(panel, swept) if not nothing and not loss else ()),
+        Section("cost", "The information-cost curve", () if nothing or loss or swept else _cost(panel)),
         Section("field", "What messages are pulled to", field_blocks(material.field)),
         Section("effects", "Treatment effects", () if nothing else _effects(material, panel, swept)),
         Section("plan", "Pre-analysis plan", plan_blocks(material, panel)),
@@ -110,6 +112,15 @@ def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, 
 def _incentives(panel: pd.DataFrame, swept: Sequence[str]) -> tuple:
     """Joint beside selfish players, where treatments are named so; on a grid the table would have to average."""
     return (incentives_table(panel),) if not swept and has_incentives(panel["treatment"].unique()) else ()
+
+
+def _cost(panel: pd.DataFrame) -> tuple:
+    """What is reached against nats, where prices of information make curves."""
+    if not has_cost_curves(panel):
+        return ()
+    caption = "Efficiency against the information said per message, a point for each price; 95% intervals both ways."
+    alt = "For each kind of player a line from dear to cheap information, efficiency in per cent against nats."
+    return (Picture("information_cost", information_cost_figure(panel), caption, alt), information_cost_table(panel))
 
 
 def _institutions(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) -> tuple:
