@@ -12,6 +12,7 @@ Auction:       welfare sum_b v_b q_b - sum_s c_s q_s over the units q that chang
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ import pandas as pd
 from dcg_econ.analysis.names import nearest
 from dcg_econ.analysis.otree.markets import competitive
 
-Values = float | str | Mapping[str, float]
+Values: TypeAlias = float | int | str | Mapping[str, float | int]
 PLACES = 4  # decimals of a currency that are looked for
 
 
@@ -266,7 +267,9 @@ class DoubleAuctionApp(AbstractApp):
             )
 
 
-def agree(panel: pd.DataFrame, implied: pd.Series, by: str, exported: pd.Series | None = None, each=1.0) -> None:
+def agree(
+    panel: pd.DataFrame, implied: pd.Series, by: str, exported: pd.Series | None = None, each: pd.Series | float = 1.0
+) -> None:
     """Raises ValueError where the app's numbers do not give the exported payoffs, up to the rounding of their currency.
 
     oTree rounds a share and then the payoff to the currency's places: each half a unit of the last place.

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from dcg_econ.analysis.names import nearest
@@ -20,6 +21,8 @@ Source: TypeAlias = str | Path | pd.DataFrame
 
 WIDE = re.compile(r"(?P<app>[^.]+)\.(?P<round>\d+)\.(?P<field>(?:player|group|subsession)\..+)")
 NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?|inf)")
+WHOLE = re.compile(r"[+-]?\d+")
+LONG = re.compile(r"[+-]?\d{19,}")  # a code, no number: more digits than 64 bits hold
 TEXT = re.compile(
     r"participant\.(?:code|label|agent_type|time_started_utc|_current_\w+|mturk_\w+)|player\.role"
     r"|session\.(?:code|label|comment|mturk_\w+)|session\.config\.(?:name|treatment|cell|mechanism|parameters)"
@@ -45,6 +48,10 @@ def read_rows(source: Source, app: str | None) -> tuple[pd.DataFrame, str]:
             raise ValueError(f"no oTree export of an app: no column `{column}`{nearest(column, table)}; {PAGES}")
     rows = pd.DataFrame({column: typed(table[column], bool(TEXT.fullmatch(column))) for column in table})
     rows = rows.reset_index(drop=True)
+    if rows.empty:
+        raise ValueError(
+            f"the export has no rows{f' of app `{name}`' if name else ''}: has a session been made? {PAGES}"
+        )
     _check_keys(rows)
     return rows, name
 
@@ -79,20 +86,16 @@ def typed(column: pd.Series, text: bool) -> pd.Series:
     """The column with empty cells as missing values: text, or numbers where all that is there are numbers."""
     if pd.api.types.is_numeric_dtype(column) and not text:
         return column.astype(float) if column.isna().any() else column
-    values = column.astype(object)
-    missing = values.isna() | values.eq("")
-    if text:
-        return values.map(_as_text).where(~missing).astype("str")
-    if missing.all():
-        return pd.Series(float("nan"), column.index, name=column.name)
-    whole = pd.api.types.infer_dtype(values[~missing]) == "integer"
-    strings = values[~missing].map(str)
-    if not strings.map(lambda value: NUMBER.fullmatch(value) is not None).all():
-        return values.map(str).where(~missing).astype("str")
-    whole = whole or not strings.str.contains(r"[.eEi]").any()
-    if whole and not missing.any():
-        return strings.astype("int64").rename(column.name)
-    return strings.astype(float).reindex(column.index).rename(column.name)
+    codes, levels = pd.factorize(column.to_numpy(object))  # missing: -1, the last of what follows
+    strings = [*(_as_text(level) if text else str(level) for level in levels), ""]
+    there = [value for value in strings if value]
+    if text or not all(NUMBER.fullmatch(value) and not LONG.fullmatch(value) for value in there):
+        found = np.array([value or None for value in strings], dtype=object)
+        return pd.Series(found[codes], column.index, dtype="str", name=column.name)
+    gaps = "" in strings[:-1] or -1 in codes or not there
+    if not gaps and all(WHOLE.fullmatch(value) for value in there):
+        return pd.Series(np.array([int(value or 0) for value in strings])[codes], column.index, name=column.name)
+    return pd.Series(np.array([float(value or "nan") for value in strings])[codes], column.index, name=column.name)
 
 
 def _as_text(value: object) -> str:

@@ -48,7 +48,7 @@ class Exchange(AbstractMoney):
     """Points into real currency `unit` at each session's rate, or at `per_point` for all."""
 
     unit: str
-    per_point: float | None = None
+    per_point: float | int | None = None
 
     def rates(self, rows: pd.DataFrame) -> pd.Series:
         if self.per_point is not None:
