@@ -44,10 +44,10 @@ IDENTIFYING = ("participant.mturk_", "session.mturk_")  # never read: accounts o
 NOT_READ = ("participant._is_bot", PARAMETERS, FIRST.format("round"), FIRST.format("group"))
 
 
-def panel_names(columns: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """Export column -> panel column for all but the keys; names in `taken` are left to others."""
+def panel_names(columns: Iterable[str]) -> dict[str, str]:
+    """Export column -> panel column, for all that a panel takes from an export."""
     back = {export: name for name, export in NAMED.items()}
-    used = {*NAMED, "mechanism", "cell", *taken}
+    used = {*NAMED, "mechanism", "cell", "complete"}
     names: dict[str, str] = {}
     for column in columns:
         if column in back:

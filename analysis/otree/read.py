@@ -147,6 +147,8 @@ def _with_outcomes(panel: pd.DataFrame, app: AbstractApp, names: Mapping[str, st
     if not whole.any():
         return panel
     found = app.outcomes(Rows(panel[whole], group[whole], names))
+    if set(SUMS) & set(found):
+        _check_groups(panel, group)
     day = [panel[key] for key in ("treatment", "session", "round")]
     first = ~group.where(whole).duplicated() & whole
     for name, values in found.items():
@@ -157,6 +159,16 @@ def _with_outcomes(panel: pd.DataFrame, app: AbstractApp, names: Mapping[str, st
             values = values.where(whole, panel[name])
         panel[name] = values
     return panel
+
+
+def _check_groups(panel: pd.DataFrame, group: pd.Series) -> None:
+    several = panel["treatment"].groupby(group).transform("nunique") > 1
+    if several.any():
+        row = panel[several].iloc[0]
+        raise ValueError(
+            f"group {row['group'] + 1} of session {row['session_code']} has players of several treatments in round "
+            f"{row['round'] + 1}, and welfare belongs to all of a group: give a `treatment` of groups or sessions"
+        )
 
 
 def _parameters(rows: pd.DataFrame, names: Mapping[str, str], given: Sequence[str] | None) -> list[str]:

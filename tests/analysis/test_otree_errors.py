@@ -126,6 +126,12 @@ def test_groups_that_are_no_partners(wide):
     )
 
 
+def test_treatments_within_a_group(wide):
+    refused(
+        "group 1 of session \\w+ has players of several treatments in round 1", wide, GOODS, treatment="id_in_group"
+    )
+
+
 def test_parameters_that_are_no_columns(wide):
     refused(
         "no column `multiplyer` for `parameters`; did you mean `multiplier`", wide, GOODS, parameters=["multiplyer"]

@@ -94,6 +94,7 @@ def test_an_export_comes_back_in_all_its_columns(folder, app, tmp_path):
     to_otree(panel).to_csv(tmp_path / "out.csv", index=False)
     with path.open(newline="", encoding="utf8") as old, (tmp_path / "out.csv").open(encoding="utf8") as new:
         before, after = list(csv.DictReader(old)), list(csv.DictReader(new))
+    assert [name for name in after[0] if name in before[0]] == list(before[0])  # in oTree's order
     key = ("participant.code", "subsession.round_number")
     after = {tuple(row[name] for name in key): row for row in after}
     came = [row for row in before if row["participant._index_in_pages"] != "0"]

@@ -16,6 +16,7 @@ from dcg_econ.analysis import (
     OTreeApp,
     PublicGoodsApp,
     read_otree,
+    to_otree,
 )
 
 DATA = Path(__file__).parent / "data" / "otree"
@@ -53,6 +54,15 @@ def test_both_layouts_give_the_same_panel(folder, app):
     alone = read_otree(DATA / folder / f"{app.name}.csv", app, sessions=wide(folder))
     pd.testing.assert_frame_equal(alone[list(whole)], whole)
     assert set(alone) == set(whole) and alone.attrs == whole.attrs
+
+
+@pytest.mark.parametrize("app", [GOODS, BargainingApp(pie=100), DoubleAuctionApp(supply=3)])
+def test_versions_5_and_6_of_otree_give_the_same_panel(app):
+    old, new = read_otree(DATA / "otree5/all_apps_wide.csv", app), panel_of("bots", app)
+    drawn = ["participant", "participant_code", "session_code", "participant_time_started_utc"]
+    assert set(old) == set(new) and not set(old["participant_code"]) & set(new["participant_code"])
+    names = [name for name in new if name not in drawn]
+    pd.testing.assert_frame_equal(old[names], new[names])
 
 
 def test_frames_read_by_pandas_give_the_same_panel():
@@ -222,6 +232,25 @@ def test_the_treatment_may_stand_anywhere_or_be_told():
     pd.testing.assert_series_equal(told["welfare"], by_name["welfare"])
     by_seat = read_otree(wide("bots"), OTreeApp("bargaining"), treatment="id_in_group")
     assert list(by_seat["treatment"].unique()) == ["1", "2"] and by_seat["treat_1"].sum() == len(by_seat) / 2
+
+
+def test_treatments_of_strange_names_are_kept():
+    names = dict(zip(sorted(set(codes("bots"))), ('High, "🎉"', "=1+1", "علاج", "1.80", "x"), strict=True))
+    panel = read_otree(wide("bots"), PublicGoodsApp(100, "multiplier"), treatment=names)
+    used = {names[code] for code in panel["session_code"]}
+    assert set(panel["treatment"]) == used and {f"treat_{name}" for name in used} <= set(panel)
+    again = read_otree(to_otree(panel), PublicGoodsApp(100, "multiplier"))
+    pd.testing.assert_frame_equal(again[list(panel)], panel)
+
+
+def test_long_digits_and_leading_zeros_are_no_numbers():
+    frame = pd.read_csv(wide("bots"), dtype=str, keep_default_na=False)
+    frame["bargaining.1.player.account"] = "12345678901234567890"
+    frame["bargaining.2.player.account"] = "007"
+    frame["bargaining.1.player.big"] = frame["bargaining.2.player.big"] = "123456789012345678"
+    panel = read_otree(frame, BargainingApp(pie=100))
+    assert set(panel["account"]) == {"12345678901234567890", "007"}
+    assert panel["big"].dtype == "int64" and panel["big"].eq(123456789012345678).all()
 
 
 def test_any_other_app_says_itself_what_counts():
