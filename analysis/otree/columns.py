@@ -46,7 +46,7 @@ NOT_READ = ("participant._is_bot", PARAMETERS, FIRST.format("round"), FIRST.form
 
 def panel_names(columns: Iterable[str]) -> dict[str, str]:
     """Export column -> panel column, for all that a panel takes from an export."""
-    back = {export: name for name, export in NAMED.items()}
+    back = {export: name for name, export in NAMED.items() if export != TREATMENT}  # any column may be the treatment
     used = {*NAMED, "mechanism", "cell", "complete"}
     names: dict[str, str] = {}
     for column in columns:

@@ -14,6 +14,7 @@ from dcg_econ.analysis.otree.columns import (
     OTREE_COLUMNS,
     PARAMETERS,
     SESSION,
+    TREATMENT,
     YES_NO,
     panel_names,
 )
@@ -77,11 +78,12 @@ def read_otree(
     there, a participant with a round twice, points of different worth, and payoffs that the app's numbers do not give.
     """
     rows, name = read_rows(source, app.name if app else None)
-    app, money = app or OTreeApp(name), money or AsExported()
+    app, known_money, money = app or OTreeApp(name), money is not None, money or AsExported()
     rows = who.with_sessions(rows, sessions)
     column, treated = who.treatments(rows, treatment)
     rates, arrived, group = money.rates(rows), who.came(rows), who.groups(rows, app)
-    names = panel_names([c for c in rows if c not in (column, "group.complete")])
+    told = {TREATMENT, "group.complete"} if column == TREATMENT else {"group.complete"}
+    names = panel_names([c for c in rows if c not in told])
     panel = rows[list(names)].rename(columns=names).assign(treatment=treated, agent_type=who.agents(rows))
     panel = panel.assign(
         participant=who.people(rows, participant),
@@ -93,17 +95,19 @@ def read_otree(
     panel["role"] = panel["role"].fillna("player") if "role" in panel else "player"
     if "payoff" in panel:
         panel["payoff"] = panel["payoff"].astype(float).where(panel["complete"] | panel["payoff"].ne(0))
-    for known in {*YES_NO, *(names[c] for c in _booleans(source) if c in names)}:
-        if known in panel and panel[known].notna().all():
-            panel[known] = panel[known].astype(bool)
+    for flag in {*YES_NO, *(names[c] for c in _booleans(source) if c in names)}:
+        if flag in panel and panel[flag].notna().all():
+            panel[flag] = panel[flag].astype(bool)
     panel = _with_outcomes(panel, app, names, group)
-    for known in [c for c in (*MONEY, *app.money) if rates is not None and c in panel]:
-        panel[known] = panel[known] * rates
+    in_money = [c for c in (*MONEY, *app.money) if c in panel]
+    if rates is not None:
+        panel[in_money] = panel[in_money].mul(rates, axis=0)
     swept = _parameters(rows, names, parameters)
     empty = [c for c in panel if c.startswith(("participant_", "session_")) and panel[c].isna().all()]
     panel = _ordered(panel[arrived].drop(columns=empty).reset_index(drop=True))
     back = {new: old for old, new in names.items()} | {"treatment": column}
     labels = {names.get(k, k): text for k, text in labels_beside(source).items() if text}
+    labels = {k: text for k, text in labels.items() if not (known_money and k in in_money)}
     panel.attrs = {
         "variable_labels": _labels(panel, app, money.unit, labels),
         SWEPT: swept,

@@ -225,9 +225,20 @@ def test_points_are_exchanged_at_each_sessions_rate():
         read_otree(frame, GOODS)
 
 
+def test_a_written_label_does_not_name_money_that_was_exchanged():
+    points = panel_of("bots")
+    assert read_otree(to_otree(points), GOODS).attrs["variable_labels"] == points.attrs["variable_labels"]
+    found = read_otree(to_otree(points), GOODS, money=Exchange("EUR")).attrs["variable_labels"]
+    assert found["payoff"] == "Payoff, EUR" and found["contribution"] == "Contribution, EUR"
+    assert found["round"] == points.attrs["variable_labels"]["round"]
+
+
 def test_the_treatment_may_stand_anywhere_or_be_told():
     by_name = read_otree(wide("bots"), GOODS, treatment="session.config.name")
     assert set(by_name["treatment"]) == {"public_goods_low", "public_goods_high"}
+    assert by_name["session_treatment"].equals(panel_of("bots")["treatment"])  # the other column is kept
+    by_code = read_otree(wide("bots"), BargainingApp(pie=100), treatment="session.code")
+    assert by_code["treatment"].equals(by_code["session_code"]) and by_code["treatment"].nunique() == 2
     told = read_otree(DATA / "bots/public_goods_simple.csv", PublicGoodsApp(100, MULTIPLIERS), treatment=codes("bots"))
     pd.testing.assert_series_equal(told["welfare"], by_name["welfare"])
     by_seat = read_otree(wide("bots"), OTreeApp("bargaining"), treatment="id_in_group")
