@@ -256,11 +256,12 @@ def test_treatments_of_strange_names_are_kept():
 
 def test_long_digits_and_leading_zeros_are_no_numbers():
     frame = pd.read_csv(wide("bots"), dtype=str, keep_default_na=False)
-    frame["bargaining.1.player.account"] = "12345678901234567890"
-    frame["bargaining.2.player.account"] = "007"
-    frame["bargaining.1.player.big"] = frame["bargaining.2.player.big"] = "123456789012345678"
+    for number in (1, 2):
+        frame[f"bargaining.{number}.player.account"] = "12345678901234567890"
+        frame[f"bargaining.{number}.player.door"] = f"00{number}"
+        frame[f"bargaining.{number}.player.big"] = "123456789012345678"
     panel = read_otree(frame, BargainingApp(pie=100))
-    assert set(panel["account"]) == {"12345678901234567890", "007"}
+    assert set(panel["account"]) == {"12345678901234567890"} and set(panel["door"]) == {"001", "002"}
     assert panel["big"].dtype == "int64" and panel["big"].eq(123456789012345678).all()
 
 
