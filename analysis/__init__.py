@@ -24,17 +24,39 @@ from dcg_econ.analysis.grid_figures import grid_figure, grid_training_figure
 from dcg_econ.analysis.incentives import incentives_table
 from dcg_econ.analysis.information_cost import information_cost_figure, information_cost_table
 from dcg_econ.analysis.institutions import institutions_table, payments_table
-from dcg_econ.analysis.otree import to_otree
+from dcg_econ.analysis.otree import (
+    AsExported,
+    BargainingApp,
+    ByGroup,
+    BySession,
+    DoubleAuctionApp,
+    Exchange,
+    Money,
+    OTreeApp,
+    PublicGoodsApp,
+    read_otree,
+    to_otree,
+)
 from dcg_econ.analysis.panels import market_days
 from dcg_econ.analysis.plan import plan_table
 from dcg_econ.analysis.report import ReportMaterial, write_report
+from dcg_econ.analysis.stack import stack_panels
 from dcg_econ.analysis.tables import Table
 from dcg_econ.analysis.talk import talk_table
 from dcg_econ.analysis.talk_figure import surplus_bits_figure
 from dcg_econ.analysis.welfare import welfare_table
 
 __all__ = [
+    "AsExported",
+    "BargainingApp",
+    "ByGroup",
+    "BySession",
+    "DoubleAuctionApp",
+    "Exchange",
     "InstrumentalVariables",
+    "Money",
+    "OTreeApp",
+    "PublicGoodsApp",
     "ReportMaterial",
     "Table",
     "TreatmentEffects",
@@ -57,8 +79,10 @@ __all__ = [
     "payments_table",
     "plan_table",
     "price_figure",
+    "read_otree",
     "save_figure",
     "schedules_figure",
+    "stack_panels",
     "surplus_bits_figure",
     "talk_table",
     "to_otree",

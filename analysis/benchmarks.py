@@ -9,7 +9,8 @@ NASH, SECOND_BEST, FIRST_BEST = "nash", "second_best", "first_best"
 COLUMNS = {NASH: "nash_welfare", SECOND_BEST: "second_best_welfare", FIRST_BEST: "first_best"}
 PRINTED = {NASH: "Nash", SECOND_BEST: "second best", FIRST_BEST: "first best"}
 LINDAHL = "lindahl_welfare"  # a column beside the others, and no name to compare with: a treatment may be called so
-REFERENCE = "reference"  # in a panel's `attrs`: the kind of the mechanism that its Nash is the equilibrium of
+# In a panel's `attrs`: the kind of the mechanism that its Nash is the equilibrium of; "" where each has its own.
+REFERENCE = "reference"
 BOUND_NOTE = (
     "Second best: the trading rule of Myerson and Satterthwaite (1983) on the same draws. It bounds the expected surplus of "
     "play without regret; on finitely many draws a treatment may come out above it by chance, and one with regret at any rate."
@@ -36,7 +37,7 @@ def nash_of(days: pd.DataFrame) -> str:
     treatment plays it. Where each mechanism is compared with an equilibrium of its own, there is no doubt either.
     """
     kinds = set(days["mechanism"]) if "mechanism" in days else set()
-    if len(kinds) < 2 or COLUMNS[NASH] not in days:
+    if len(kinds) < 2 or COLUMNS[NASH] not in days or days.attrs.get(REFERENCE) == "":
         return ""
     own = set(days.loc[days["treatment"].isin(nash_treatments(days)), "mechanism"])
     named = days.attrs.get(REFERENCE) or (next(iter(own)) if len(own) == 1 else "")
