@@ -71,8 +71,7 @@ def information_cost_table(panel: pd.DataFrame) -> Table:
 def information_cost_figure(panel: pd.DataFrame):
     """Efficiency (%) against nats said, one line a curve with 95 % intervals both ways; returns the Figure."""
     frame = information_cost_table(panel).to_frame()
-    figure, axes = figure_of(6.6, 4.2, 1)
-    axis = axes[0]
+    figure, axis = figure_of(6.6, 4.2, 1)
     for curve, look in looks(frame["curve"]).items():
         own = frame[frame["curve"] == curve]
         bars = {
