@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-POINT, MESSAGE = "point", "message"
+POINT, MESSAGE, CODEWORD = "point", "message", "codeword"
 
 
 def field_frame(fields: Sequence[tuple[int, Any]]) -> pd.DataFrame:
-    """(training step, `MessageField`) pairs as rows: grid points and messages, with what all of a step share in each row.
+    """(training step, `MessageField`) pairs as rows: grid points, messages and codewords, with what all of a step share.
 
-    Columns: step, what ("point" or "message"), first, second, d_first, d_second, payoff, type, player, sender, and the shares
-    of the messages' variance, share_first and share_second; `lines`: how many grid points along the second direction.
+    Columns: step, what ("point", "message" or "codeword"), first, second, d_first, d_second, payoff, type, word, player,
+    sender, and the shares of the messages' variance, share_first and share_second; `lines`: how many grid points along the
+    second direction.
     """
     parts = []
     for step, found in fields:
@@ -23,7 +24,8 @@ def field_frame(fields: Sequence[tuple[int, Any]]) -> pd.DataFrame:
         lines = found.shape[1] if len(found.shape) > 1 else 0
         shared = {"step": step, "player": found.player, "sender": found.sender, "lines": lines}
         shared |= {"share_first": shares[0], "share_second": shares[1]}
-        for what, rows in ((POINT, found.field_frame()), (MESSAGE, found.messages_frame())):
+        kinds = {POINT: found.field_frame(), MESSAGE: found.messages_frame(), CODEWORD: found.codewords_frame()}
+        for what, rows in kinds.items():
             parts.append(rows.assign(what=what, **shared))
     return pd.concat(parts, ignore_index=True)
 
@@ -52,11 +54,12 @@ class StoredField:
         return self._of(MESSAGE, ["first", "second", "type"])
 
     def codewords_frame(self) -> pd.DataFrame:
-        """None are kept."""
-        return pd.DataFrame({"first": [], "second": [], "word": []})
+        """As of a `MessageField`."""
+        return self._of(CODEWORD, ["first", "second", "word"]).astype({"word": int})
 
     def _of(self, what, columns):
-        return self.rows.loc[self.rows["what"] == what, columns].reset_index(drop=True)
+        # Frames of studies from before codewords were kept have no column for them.
+        return self.rows.reindex(columns=["what", *columns]).query("what == @what")[columns].reset_index(drop=True)
 
 
 def stored_fields(frame: pd.DataFrame) -> list[tuple[int, StoredField]]:

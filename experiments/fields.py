@@ -10,8 +10,9 @@ import pandas as pd
 from dcg_econ.analysis.field_frames import field_frame
 from dcg_econ.diagnostics import message_field
 from dcg_econ.experiments.specification import SpecificationError
-from dcg_econ.learning import AbstractProtocol, Protocol
+from dcg_econ.learning import AbstractProtocol, Protocol, play
 from dcg_econ.mechanism import AbstractGame
+from dcg_econ.messages import Codes
 
 EPISODES, GRID = 128, 11
 
@@ -42,9 +43,19 @@ class Album:
         assert isinstance(self.protocol, Protocol)
         speaker = next(n for n in self.game.players if n in (self.protocol.speakers or self.game.players))
         ask = {"key": key, "player": speaker, "sender": speaker, "episodes": EPISODES}
-        last = message_field(self.game, self.seen[-1][1], self.protocol, grid=GRID, **ask)
+        words = self._codewords(self.seen[-1][1], self.game.players.index(speaker), key)
+        last = message_field(self.game, self.seen[-1][1], self.protocol, grid=GRID, codewords=words, **ask)
         earlier = [
             (step, message_field(self.game, population, self.protocol, grid=last, **ask))
             for step, population in self.seen[:-1]
         ]
         return {"field": field_frame([*earlier, (self.seen[-1][0], last)])}
+
+    def _codewords(self, population: Any, speaker: int, key: jax.Array) -> Any:
+        """The codebook (K, d) of a quantised language, which no type moves; None of others."""
+        assert isinstance(self.protocol, Protocol)
+        if not isinstance(self.protocol.language, Codes):
+            return None
+        said = play(self.game, population, self.protocol, key=key).talk
+        assert said is not None
+        return self.protocol.language.quantiser(said.raw[0, speaker]).codebook

@@ -16,7 +16,7 @@ def made(step, dims):
     size = int(np.prod(shape))
     points, field, messages = (rng.normal(size=(n, dims)) for n in (size, size, 9))
     second = lambda rows: rows[:, 1] if dims > 1 else np.zeros(len(rows))  # noqa: E731
-    payoff, types = rng.normal(size=size), rng.normal(size=9)
+    payoff, types, words = rng.normal(size=size), rng.normal(size=9), rng.normal(size=(4 * (step > 10), dims))
     places = {"first": points[:, 0], "second": second(points)}
     found = SimpleNamespace(
         player="buyer",
@@ -32,6 +32,9 @@ def made(step, dims):
             places | {"d_first": field[:, 0], "d_second": second(field), "payoff": payoff}
         ),
         messages_frame=lambda: pd.DataFrame({"first": messages[:, 0], "second": second(messages), "type": types}),
+        codewords_frame=lambda: pd.DataFrame(
+            {"first": words[:, 0], "second": second(words), "word": np.arange(len(words))}
+        ),
     )
     return step, found
 
@@ -48,6 +51,12 @@ def test_what_is_kept_comes_back():
             np.testing.assert_array_equal(one.plane.shares, other.plane.shares)
             pd.testing.assert_frame_equal(one.field_frame(), other.field_frame(), check_dtype=False)
             pd.testing.assert_frame_equal(one.messages_frame(), other.messages_frame(), check_dtype=False)
+            pd.testing.assert_frame_equal(one.codewords_frame(), other.codewords_frame(), check_dtype=False)
+
+
+def test_frames_from_before_codewords_were_kept_have_none():
+    old = field_frame([made(10, 2)]).drop(columns="word")
+    assert stored_fields(old)[0][1].codewords_frame().empty
 
 
 def test_a_cell_has_a_figure_and_an_animation():
