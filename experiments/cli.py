@@ -88,6 +88,27 @@ def init(
 
 
 @app.command()
+def plan(
+    study: StudyName,
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write: .md or .html. [default: standard output]")
+    ] = None,
+    register: Annotated[
+        Path | None, typer.Option(help="Folder of results to come: plan.json and plan.md are written there, once.")
+    ] = None,
+) -> None:
+    """Writes the pre-analysis plan of a study from its specification, before there are data."""
+    with errors():
+        from dcg_econ.experiments.registration import planned
+
+        text, written = planned(study, out, register)
+        for path in written:
+            typer.echo(f"wrote {path}")
+        if not written:
+            typer.echo(text, nl=False)
+
+
+@app.command()
 def run(
     study: StudyName,
     out: Annotated[
