@@ -210,6 +210,26 @@ def replicate(
         raise typer.Exit(FAILED)
 
 
+@app.command()
+def package(
+    study: Annotated[str, typer.Argument(help="A study of the catalogue, a TOML file, or a folder of results.")],
+    out: Annotated[Path, typer.Option(help="The folder to write: new, or empty.")],
+    results: Annotated[Path | None, typer.Option(help="Where the results lie, or go. [default: results/STUDY]")] = None,
+    author: Annotated[list[str] | None, typer.Option(help="An author's name; repeat it for each.")] = None,
+    data_license: Annotated[str, typer.Option(help="Licence of the data, an SPDX identifier.")] = "CC-BY-4.0",
+    check: Annotated[bool, typer.Option("--check", help="Run it again from the package, and compare.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Writes a replication package: README, data, codebook, code, results, and a main script that runs it again."""
+    with errors():
+        _prepare_jax()
+        from dcg_econ.experiments.packaging import package_study
+
+        same = package_study(study, out, results, author or (), data_license, quiet, check)
+    if not same:
+        raise typer.Exit(FAILED)
+
+
 @contextmanager
 def errors() -> Iterator[None]:
     """Turns what a user can mend into a sentence and an exit code; nothing else is hidden."""
