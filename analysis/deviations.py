@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ from dcg_econ.analysis.tables import Table
 SHOWN = 60  # rows on the page
 LONGEST = 160  # characters of a value on the page
 NOTHING = "not in it"
+
+Row: TypeAlias = tuple[str, str, str]
 
 
 def fingerprint(specification: Mapping[str, Any]) -> str:
@@ -29,7 +31,7 @@ def deviations(material: ReportMaterial, panel: pd.DataFrame) -> pd.DataFrame:
     run. Counted are: fields of the specification that differ, cells that failed or are missing, cells with fewer sessions,
     sessions with fewer rounds, another version of the package, and a plan that was edited after it was registered.
     """
-    found: list[tuple[str, str, str]] = []
+    found: list[Row] = []
     if material.registered is not None and material.specification is not None:
         plan = material.registered
         found += _edited(plan)
@@ -83,17 +85,17 @@ def _left_out(panel: pd.DataFrame) -> str:
     return rule if failed else ""
 
 
-def _edited(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _edited(plan: Mapping[str, Any]) -> list[Row]:
     now = fingerprint(plan["specification"])
     return [] if now == plan["sha256"] else [("the plan itself, edited since", plan["sha256"], now)]
 
 
-def _version(plan: Mapping[str, Any], versions: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _version(plan: Mapping[str, Any], versions: Mapping[str, Any]) -> list[Row]:
     before, now = plan.get("version"), versions.get("dcg_econ")
     return [("version of dcg_econ", str(before), str(now))] if before and now and before != now else []
 
 
-def _fields(planned: Mapping[str, Any], run: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _fields(planned: Mapping[str, Any], run: Mapping[str, Any]) -> list[Row]:
     """Fields that differ; a treatment or hypothesis that only one of them has is one row."""
     rows = []
     for key in ("treatments", "hypotheses"):
@@ -104,7 +106,7 @@ def _fields(planned: Mapping[str, Any], run: Mapping[str, Any]) -> list[tuple[st
     return _changed(dict(_flat(rest[0])), dict(_flat(rest[1]))) + rows
 
 
-def _item(name: str, before: Mapping | None, after: Mapping | None) -> list[tuple[str, str, str]]:
+def _item(name: str, before: Mapping | None, after: Mapping | None) -> list[Row]:
     if before is None:
         return [(name, NOTHING, f"added: {_text(after)}")]
     if after is None:
@@ -112,11 +114,12 @@ def _item(name: str, before: Mapping | None, after: Mapping | None) -> list[tupl
     return _changed(dict(_flat(before, name)), dict(_flat(after, name)))
 
 
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
     rows = []
     for key in dict.fromkeys([*before, *after]):
         if before.get(key) != after.get(key):
-            rows.append((key, *(_text(tree[key]) if key in tree else NOTHING for tree in (before, after))))
+            planned, run = (_text(tree[key]) if key in tree else NOTHING for tree in (before, after))
+            rows.append((key, planned, run))
     return rows
 
 
@@ -135,7 +138,7 @@ def _text(value: Any) -> str:
     return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)
 
 
-def _cells(cells: pd.DataFrame | None, sessions: int) -> list[tuple[str, str, str]]:
+def _cells(cells: pd.DataFrame | None, sessions: int) -> list[Row]:
     """Cells that failed, are missing, or hold fewer sessions than planned."""
     if cells is None or cells.empty:
         return []
@@ -150,7 +153,7 @@ def _cells(cells: pd.DataFrame | None, sessions: int) -> list[tuple[str, str, st
     return rows
 
 
-def _rounds(panel: pd.DataFrame, rounds: int | None) -> list[tuple[str, str, str]]:
+def _rounds(panel: pd.DataFrame, rounds: int | None) -> list[Row]:
     """Cells whose sessions are shorter than planned."""
     if panel.empty or rounds is None:
         return []

@@ -114,7 +114,7 @@ def exhibits(material: ReportMaterial) -> list[dict[str, str]]:
 def _close(picture: Picture) -> None:
     import matplotlib.pyplot as plt
 
-    plt.close(picture.figure)  # type: ignore[arg-type]
+    plt.close(picture.figure)
 
 
 def _class(value: float, classes: Sequence[tuple[str, float]]) -> str:

@@ -2,13 +2,14 @@
 
 import json
 import re
-import shutil
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from dcg_econ.analysis.deviations import deviation_blocks, fingerprint
+from dcg_econ.experiments.cell import Result
 from dcg_econ.experiments.cli import app
 from dcg_econ.experiments.definitions import DEFINITIONS
 from dcg_econ.experiments.preanalysis import correction_of, plain_tree, preanalysis_sections
@@ -28,6 +29,21 @@ against = "nash"
 margin = 0.01
 family = "equality"
 """
+
+
+@pytest.fixture
+def ran(tmp_path, monkeypatch):
+    """The folder of a run whose cells have invented frames: what they hold is not looked at here."""
+
+    def invented(cell, hooks):
+        rows = [{"session": s, "round": r, "welfare": 1.0, "first_best": 2.0} for s in range(2) for r in range(4)]
+        told = {"cell": cell.name, "treatment": cell.document["treatment"], "participant": "trader 1", "role": "trader"}
+        frame = pd.DataFrame(rows).assign(**told, mechanism="quantity_market", capacity=float("nan"))
+        return Result({"panel": frame}, {}, (), 2, 0, 0.1)
+
+    monkeypatch.setattr("dcg_econ.experiments.work.run_cell", invented)
+    Study.of(parse(LONG), tmp_path / "ran").run(quiet=True)
+    return tmp_path / "ran"
 
 
 def call(*arguments):
@@ -88,43 +104,45 @@ def test_the_command_writes_pages_and_registers_once(study_with_plan, tmp_path):
     assert call("plan", "no_such_study").exit_code == 2
 
 
-def test_a_plan_after_data_is_refused(whole, study_with_plan, tmp_path):
-    shutil.copytree(whole[1], tmp_path / "out")
-    (tmp_path / "out" / "plan.json").unlink()
-    refused = call("plan", study_with_plan, "--register", tmp_path / "out")
+def test_a_plan_after_data_is_refused(ran, study_with_plan):
+    (ran / "plan.json").unlink()
+    refused = call("plan", study_with_plan, "--register", ran)
     assert refused.exit_code == 2 and "a plan comes before data" in refused.stderr
-    register_before_data(tmp_path / "out", parse(LONG), ())
-    assert registered(tmp_path / "out") is None
+    register_before_data(ran, parse(LONG), ())
+    assert registered(ran) is None
 
 
-def test_a_run_registers_its_plan_before_its_first_cell_and_its_report_says_so(whole):
-    material = material_of(Results(Store(whole[1])))
+def test_a_run_registers_its_plan_before_its_first_cell_and_its_report_says_so(ran):
+    material = material_of(Results(Store(ran)))
     assert material.registered["specification"] == material.specification == plain_tree(parse(LONG))
     (text,) = deviation_blocks(material, material.labelled())
     assert text.startswith("Run as planned.") and material.registered["sha256"] in text
-    begun = json.loads(next((whole[1] / "cells").glob("*/manifest.json")).read_text())["begun"]
+    begun = json.loads(next((ran / "cells").glob("*/manifest.json")).read_text())["begun"]
     assert material.registered["registered"] <= begun.replace("T", " ").replace("+00:00", " UTC")
 
 
-def test_what_was_added_after_the_data_is_in_the_report(whole, tmp_path):
-    folder = tmp_path / "out"
-    shutil.copytree(whole[1], folder)
-    study = Study.of(parse(LONG + HYPOTHESIS), folder)
+def test_what_was_added_after_the_data_is_in_the_report(ran):
+    before = (ran / "plan.json").read_bytes()
+    study = Study.of(parse(LONG + HYPOTHESIS), ran)
     study.run(quiet=True)
+    assert (ran / "plan.json").read_bytes() == before
     material = material_of(study.results())
     text, table = deviation_blocks(material, material.labelled())
     assert text.startswith("Not run as planned.") and list(table.to_frame().index) == ["hypotheses.learning_is_nash"]
-    (folder / "plan.json").unlink()
+    (ran / "plan.json").unlink()
     material = material_of(study.results())
     assert deviation_blocks(material, material.labelled()) == () and "No plan was registered" in material.notes[-1]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", json.dumps({"specification": {}, "sha256": ""}), None])
-def test_a_damaged_plan_is_told_and_the_report_is_written(whole, tmp_path, text):
-    path = tmp_path / "plan.json"
+def test_a_damaged_plan_is_told_and_the_report_goes_on(ran, tmp_path, text):
+    path = ran / "plan.json"
+    path.rename(tmp_path / "elsewhere.json")
     if text is None:
-        path.symlink_to(whole[1] / "plan.json")
+        path.symlink_to(tmp_path / "elsewhere.json")
     else:
         path.write_text(text, encoding="utf-8")
     with pytest.raises(StoreError, match=r"is damaged .*; restore it"):
-        registered(tmp_path)
+        registered(ran)
+    material = material_of(Results(Store(ran)))
+    assert material.registered is None and "is damaged" in material.notes[-1]
