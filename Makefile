@@ -5,7 +5,7 @@ FOLDERS = mechanisms experiments analysis
 INPUTS = pyproject.toml setup.py constraints.txt
 
 .DEFAULT_GOAL = help
-.PHONY: help venv report test acceptance bench lint types lock clean
+.PHONY: help venv report test acceptance notebooks bench lint types lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -24,6 +24,10 @@ $(BIN)/python:
 
 venv: .venv/installed  ## make .venv, with the package in it as an editable install
 
+.venv/installed-notebook: .venv/installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[notebook]'
+	@touch $@
+
 report: .venv/installed  ## run the main study; its last line says where the report lies
 	$(BIN)/dcg-econ run fish_market --out results/fish_market
 
@@ -33,6 +37,9 @@ test: .venv/installed  ## the tests, on JOBS=2 processes
 acceptance: .venv/installed  ## the acceptance tests, with what they measure, and the slow ones
 	$(BIN)/python -m pytest tests/acceptance -v -s
 	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadfile
+
+notebooks: .venv/installed-notebook  ## run the notebooks of papers/notebooks
+	$(BIN)/python -m pytest tests/notebooks --jaxtyping-packages=
 
 bench: .venv/installed-bench  ## the benchmarks
 	$(BIN)/python -m pytest tests/benchmarks --jaxtyping-packages=

@@ -24,6 +24,7 @@ class ReportMaterial:
     `parameters` are the swept columns (default: `panel.attrs["parameters"]`). `hypotheses`: the pre-analysis plan, as
     `plan_table` takes it. `outcomes`: the declared primary outcomes (columns of a market day; "payoff" is the mean over
     participants). `sessions_planned`: sessions a cell was to have. `labels` replaces `panel.attrs["variable_labels"]`.
+    `registered`: the plan as it was registered before the data, `specification`: that of the run, as plain values.
     """
 
     title: str
@@ -50,6 +51,8 @@ class ReportMaterial:
     outcomes: Sequence[str] = ()
     sessions_planned: int | None = None
     labels: Mapping[str, str] | None = None
+    registered: Mapping | None = None
+    specification: Mapping | None = None
 
     def declared(self) -> tuple[str, ...]:
         """The parameters of the design, varied or not."""

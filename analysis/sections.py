@@ -4,6 +4,7 @@ import pandas as pd
 
 from dcg_econ.analysis import figures
 from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH
+from dcg_econ.analysis.deviations import deviation_blocks
 from dcg_econ.analysis.effects import effects_table, treatment_effects
 from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
 from dcg_econ.analysis.names import require_columns
@@ -79,6 +80,7 @@ def fish_sections(material: ReportMaterial) -> list[Section]:
         Section("talk", "Talk", talk_blocks(material.labelled())),
         Section("effects", "Treatment effects", _effects(material)),
         Section("plan", "Pre-analysis plan", plan_blocks(material, material.labelled())),
+        Section("deviations", "Deviations from the plan", deviation_blocks(material, material.labelled())),
         Section("learning", "Learning", _learning(material)),
         _trust_section(material),
         Section("computed", "How it was computed", _computed(material)),

@@ -6,6 +6,7 @@ import pandas as pd
 
 from dcg_econ.analysis import figures, grid_figures
 from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH, SECOND_BEST, is_known, nash_of
+from dcg_econ.analysis.deviations import deviation_blocks
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
 from dcg_econ.analysis.field_sections import field_blocks
 from dcg_econ.analysis.incentives import has_incentives, incentives_table
@@ -65,6 +66,7 @@ def study_sections(material: ReportMaterial) -> list[Section]:
         Section("field", "What messages are pulled to", field_blocks(material.field)),
         Section("effects", "Treatment effects", () if nothing else _effects(material, panel, swept)),
         Section("plan", "Pre-analysis plan", plan_blocks(material, panel)),
+        Section("deviations", "Deviations from the plan", deviation_blocks(material, panel)),
         Section("learning", "Learning", () if loss else _learning(material, panel, swept)),
         Section("computed", "Computation", _computed(material)),
         Section("limits", "Assumptions and limits", (*material.notes, SAMPLING_NOTE)),

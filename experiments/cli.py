@@ -88,6 +88,27 @@ def init(
 
 
 @app.command()
+def plan(
+    study: StudyName,
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write: .md or .html. [default: standard output]")
+    ] = None,
+    register: Annotated[
+        Path | None, typer.Option(help="Folder of results to come: plan.json and plan.md are written there, once.")
+    ] = None,
+) -> None:
+    """Writes the pre-analysis plan of a study from its specification, before there are data."""
+    with errors():
+        from dcg_econ.experiments.registration import planned
+
+        text, written = planned(study, out, register)
+        for path in written:
+            typer.echo(f"wrote {path}")
+        if not written:
+            typer.echo(text, nl=False)
+
+
+@app.command()
 def run(
     study: StudyName,
     out: Annotated[
@@ -185,6 +206,26 @@ def replicate(
         from dcg_econ.experiments.running import replicate_study
 
         same = replicate_study(folder, out, quiet)
+    if not same:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def package(
+    study: Annotated[str, typer.Argument(help="A study of the catalogue, a TOML file, or a folder of results.")],
+    out: Annotated[Path, typer.Option(help="The folder to write: new, or empty.")],
+    results: Annotated[Path | None, typer.Option(help="Where the results lie, or go. [default: results/STUDY]")] = None,
+    author: Annotated[list[str] | None, typer.Option(help="An author's name; repeat it for each.")] = None,
+    data_license: Annotated[str, typer.Option(help="Licence of the data, an SPDX identifier.")] = "CC-BY-4.0",
+    check: Annotated[bool, typer.Option("--check", help="Run it again from the package, and compare.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Writes a replication package: README, data, codebook, code, results, and a main script that runs it again."""
+    with errors():
+        _prepare_jax()
+        from dcg_econ.experiments.packaging import package_study
+
+        same = package_study(study, out, results, author or (), data_license, quiet, check)
     if not same:
         raise typer.Exit(FAILED)
 

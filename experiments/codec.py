@@ -269,3 +269,13 @@ def short_text(value: Any) -> str:
         rest = [short_text(v) for k, v in value.items() if k != "kind"]
         return str(value.get("label") or "_".join([*([str(value["kind"])] if "kind" in value else []), *rest]))
     return f"{value:.12g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def spelled_text(value: Any) -> str:
+    """A table in words: `values = uniform (low = 0, high = 1), costs = ...`."""
+    if not isinstance(value, Mapping):
+        return short_text(value)
+    inner = ", ".join(f"{key} = {spelled_text(item)}" for key, item in value.items() if key != "kind")
+    if "kind" not in value:
+        return inner
+    return f"{value['kind']} ({inner})" if inner else str(value["kind"])

@@ -39,6 +39,17 @@ def with_data(value: Any, file: str, folder: Path | None, where: str = "", depth
     return {k: with_data(v, file, folder, f"{where}.{k}".lstrip("."), depth + 1) for k, v in value.items()}
 
 
+def files_named(value: Any) -> list[tuple[str, str]]:
+    """The (file, column) of each data file that a tree, as written, names."""
+    if isinstance(value, list):
+        return [found for item in value for found in files_named(item)]
+    if not isinstance(value, dict):
+        return []
+    if value.get("kind") == "empirical" and "file" in value:
+        return [(str(value["file"]), str(value.get("column")))]
+    return [found for item in value.values() for found in files_named(item)]
+
+
 def _column(table: dict, where: str, folder: Path | None) -> list[float]:
     """A column of numbers of a CSV file that lies in the specification's folder, links followed."""
     unknown = [key for key in table if key not in ("kind", "file", "column")]

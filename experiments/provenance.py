@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import dcg_econ
+
 PACKAGES = (
     "dcg_econ",
     "jax",
@@ -36,6 +38,9 @@ def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
+        if package == "dcg_econ":  # what runs, not what another environment installed
+            found[package] = dcg_econ.__version__
+            continue
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -51,6 +56,17 @@ def hardware() -> dict[str, str]:
         "machine": platform.machine(),
         "processors": str(os.cpu_count()),
     }
+
+
+def peak_memory() -> int | None:
+    """The most memory that this process or one of its children has held, MB; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 2**20 if platform.system() == "Darwin" else 2**10
+    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(most / unit)
 
 
 def flags() -> dict[str, str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from dcg_econ.analysis import ReportMaterial, write_report
-from dcg_econ.experiments.codec import kinds, short_text
+from dcg_econ.experiments.codec import kinds, short_text, spelled_text
 from dcg_econ.experiments.panel import parameter_columns
+from dcg_econ.experiments.preanalysis import plain_tree
 from dcg_econ.experiments.provenance import provenance
+from dcg_econ.experiments.registration import registered
 from dcg_econ.experiments.results import Results
 from dcg_econ.experiments.specification import Specification
 from dcg_econ.experiments.store import StoreError, write_bytes
@@ -37,6 +40,7 @@ def material_of(results: Results) -> ReportMaterial:
     """Everything that the report of a study is made of."""
     run, specification = results.run(), results.specification
     panel = results.panel()
+    plan, unplanned = _registered(results, specification)
     shared: dict[str, Any] = {
         "title": specification.title,
         "question": specification.question,
@@ -50,12 +54,28 @@ def material_of(results: Results) -> ReportMaterial:
         "sessions_planned": specification.sessions,
         "settings": _settings(specification) | {"seconds": f"{run.get('seconds', 0):,.1f}"},
         "versions": _versions(results, run),
+        "registered": plan,
+        "specification": plain_tree(specification),
     }
     if specification.calibration is None:
-        return ReportMaterial(**shared, notes=_general_notes(specification))
+        return ReportMaterial(**shared, notes=[*_general_notes(specification), *unplanned])
     from dcg_econ.experiments.fulton_report import fulton_material
 
-    return ReportMaterial(**(shared | fulton_material(results, specification, panel)))
+    found = shared | fulton_material(results, specification, panel)
+    return ReportMaterial(**(found | {"notes": [*found.get("notes", ()), *unplanned]}))
+
+
+def _registered(results: Results, specification: Specification) -> tuple[Mapping[str, Any] | None, list[str]]:
+    """The plan that was registered before the data, or a note that none was."""
+    try:
+        plan = registered(results.store.folder)
+    except StoreError as error:
+        return None, [f"The registered plan cannot be compared with the study: {error}."]
+    if plan is not None or not specification.hypotheses:
+        return plan, []
+    return None, [
+        "No plan was registered before these data were computed, so nothing here shows what was fixed beforehand."
+    ]
 
 
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame | None:
@@ -91,17 +111,9 @@ def _listed_as(key: str, value: Any) -> str:
     return f"{key.replace('_', ' ').capitalize()} = {short_text(value)}"
 
 
-def _spelled(value: Any) -> str:
-    """A table in words: `values = uniform (low = 0, high = 1), costs = ...`."""
-    if not isinstance(value, dict):
-        return short_text(value)
-    inner = ", ".join(f"{key} = {_spelled(item)}" for key, item in value.items() if key != "kind")
-    return f"{value['kind']} ({inner})" if "kind" in value else inner
-
-
 def _general_notes(specification: Specification) -> list[str]:
     notes = [
-        f"{_listed_as(key, value)}: {_spelled({k: v for k, v in value.items() if k != 'label'})}."
+        f"{_listed_as(key, value)}: {spelled_text({k: v for k, v in value.items() if k != 'label'})}."
         for key, values in specification.grid.items()
         for value in values
         if isinstance(value, dict) and "kind" not in value

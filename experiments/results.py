@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dcg_econ.experiments.panel import join, parameter, parameter_columns
-from dcg_econ.experiments.provenance import provenance
+from dcg_econ.experiments.provenance import peak_memory, provenance
 from dcg_econ.experiments.specification import Specification, stored
 from dcg_econ.experiments.store import DONE, FAILED, MISSING, Status, Store, StoreError, to_json, write_bytes
 
@@ -90,6 +90,7 @@ def finish(store: Store, specification: Specification, cells: Sequence[Cell], se
     """Adds the time to the plan, and writes the whole panel and the table of cells beside the cells."""
     plan, results = store.plan(), Results(store, specification, cells)
     plan["run"]["seconds"] = round(float(plan["run"]["seconds"]) + seconds, 1)
+    plan["run"]["peak_memory_mb"] = peak_memory()
     store.write_plan(plan)
     panel, folder = results.panel(), store.folder
     write_bytes(folder / "panel.parquet", panel.to_parquet(index=False))

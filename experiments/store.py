@@ -1,5 +1,6 @@
 """What a study leaves in its folder. A finished cell is written whole or not at all, and is never written again.
 
+    plan.json, plan.md         the plan as registered before the first cell
     study.json                 the specification and its cells, as of the last run
     cells/NAME-HASH/           a finished cell: its frames (Parquet) and manifest.json with their checksums
     failed/NAME-HASH.json      a cell that raised, with its error; tried again by the next run
@@ -30,6 +31,7 @@ import pandas as pd
 from dcg_econ.experiments.provenance import provenance
 
 STUDY, MANIFEST, FORMAT = "study.json", "manifest.json", 1
+PLAN, PLAN_WORDS = "plan.json", "plan.md"
 FIELDS = {"files": dict, "warnings": list, "facts": dict, "sessions": int, "unconverged": int, "seconds": int | float}
 DONE, FAILED, MISSING = "ok", "failed", "missing"
 _LEFTOVER = ".new-"
@@ -246,7 +248,7 @@ def check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file; name a folder with --out")
     foreign = folder.is_dir() and not (folder / STUDY).exists() and not (folder / "cells").is_dir()
-    if foreign and any(path.name != ".lock" for path in folder.iterdir()):
+    if foreign and any(path.name not in (".lock", PLAN, PLAN_WORDS) for path in folder.iterdir()):
         raise StoreError(f"{folder} holds files that are not results; name another folder with --out")
 
 

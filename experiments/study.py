@@ -20,6 +20,7 @@ from dcg_econ.agents.strategies import AbstractStrategy
 from dcg_econ.experiments.codec import NO_CLASSES, PARTS, Classes, describe, is_own, kind_of
 from dcg_econ.experiments.plan import Cell, cells_of
 from dcg_econ.experiments.progress import AbstractProgress, progress_for
+from dcg_econ.experiments.registration import register_before_data
 from dcg_econ.experiments.results import Results, begin, counts, finish
 from dcg_econ.experiments.runner import locked, run_cells
 from dcg_econ.experiments.specification import ROUNDS, Specification, SpecificationError, load, validate
@@ -184,6 +185,7 @@ class Study:
         with locked(store):
             store.prepare()
             start = time.perf_counter()
+            register_before_data(self.folder, self.specification, [cell.name for cell in self.cells])
             replaced = begin(store, self.specification, self.cells, sorted(self.classes))
             order = Order(str(self.folder.resolve()), retries, checkpoint_every, self.classes)
             with client as connected:

@@ -118,7 +118,7 @@ def test_status_and_report(folder):
     assert result.exit_code == 0 and result.stdout.count("ok  ") == 4 and "4 cells: 4 done" in result.stdout
     result = call("report", str(folder))
     page = (folder / "report.html").read_text()
-    assert result.exit_code == 0 and "shading" in page and "did not converge" in page
+    assert result.exit_code == 0 and "shading" in page and "did not converge" in page and "Run as planned." in page
 
 
 @pytest.mark.parametrize("command", ["status", "report", "replicate"])
