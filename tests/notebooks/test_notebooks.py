@@ -49,5 +49,6 @@ def test_the_jupyter_notebook_runs(environment, monkeypatch):
     said = "".join(
         output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()) if "text" in output
     )
-    assert "in 24 sessions; t on 23 degrees of freedom" in said
+    assert "in 48 sessions, t on 47 degrees of freedom" in said
+    assert "Efficiency (% of first best)" in said and "Human high" in said
     assert re.search(r"human sessions: 0\.\d+ of the endowment more is given, exact p = 0\.0\d+", said)
