@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.effects_design import WEIGHT, baseline_of, design, sample
 from dcg_econ.analysis.effects_print import effects_table, point_effects_table, single_table
-from dcg_econ.analysis.names import nearest
-from dcg_econ.analysis.panels import cell_keys, market_days, treatments_of
+from dcg_econ.analysis.panels import treatments_of
 from dcg_econ.analysis.points import at_point, parameters_of, points_of
 from dcg_econ.analysis.style import CONSTANT, study_order
 from dcg_econ.analysis.tables import Table
@@ -32,9 +32,6 @@ from dcg_econ.analysis.units import outcome_label, units_of
 __all__ = ["TreatmentEffects", "effects_table", "treatment_effects"]
 
 ZERO_VARIANCE = 1e-10  # standard errors below this share of the largest number are rounding: their square is 1e-20
-ZERO = 1e-12  # a first best below this share of the mean is none
-WEIGHT = "_weight"
-MANY = 4e7  # numbers in the matrix of regressors: 320 megabytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +128,9 @@ def treatment_effects(
     day's own ratio need not exist (its first best may be zero). Raises ValueError for an unknown name, an outcome that
     does not vary, one treatment, or fewer than two clusters.
     """
-    days, dropped, ratio = _sample(panel, outcome, cluster, absorb, parameters, ratio)
+    days, dropped, ratio = sample(panel, outcome, cluster, absorb, parameters, ratio)
     swept = parameters_of(days)
-    baseline = _baseline(treatments_of(days), baseline)
+    baseline = baseline_of(treatments_of(days), baseline)
     fit, table, count = _fit(days, outcome, cluster, baseline, absorb, swept)
     labels = panel.attrs.get("variable_labels", {})
     label, unit = outcome_label(outcome, labels)
@@ -157,52 +154,12 @@ def treatment_effects(
     )
 
 
-def _sample(panel, outcome: str, cluster: str, absorb: str | None, parameters, ratio: bool | None):
-    """The days with a finite outcome and their weights, how many are left out, and whether (2) is used."""
-    keep = [name for name in dict.fromkeys((outcome, cluster, absorb)) if name in panel]
-    days = market_days(panel, keep=keep, parameters=parameters)
-    for name, what in ((outcome, "outcome"), (cluster, "cluster"), (absorb, "absorbed effect")):
-        if name is not None and name not in days:
-            raise ValueError(f"the panel knows no {what} `{name}`{nearest(name, days.columns)}")
-    if not pd.api.types.is_numeric_dtype(days[outcome]):
-        raise ValueError(f"the outcome `{outcome}` is not numeric")
-    if ratio and outcome != "efficiency":
-        raise ValueError(f"ratio=True is a way to take efficiency, not `{outcome}`: leave it out")
-    if ratio is None:
-        ratio = outcome == "efficiency" and bool((days["first_best"] <= ZERO * days["first_best"].mean()).any())
-    days = _as_ratio(days) if ratio else days.assign(**{WEIGHT: 1.0})
-    good = np.isfinite(days[outcome].astype(float)) & (days[WEIGHT] > 0)
-    return days[good], int((~good).sum()), ratio
-
-
-def _as_ratio(days: pd.DataFrame) -> pd.DataFrame:
-    """Equation (2): welfare over the session's mean first best, with that mean as weight, every point alike."""
-    own = [days[key] for key in [*cell_keys(days), "session"]]
-    best = days["first_best"].groupby(own, observed=True, dropna=False).transform("mean")
-    swept = list(parameters_of(days))
-    points = (
-        days.groupby(swept, sort=False, observed=True, dropna=False).ngroup() if swept else pd.Series(0, days.index)
-    )
-    weight = best / best.groupby(points).transform("mean")
-    return days.assign(efficiency=days["welfare"] / best, **{WEIGHT: weight})
-
-
-def _baseline(treatments: list[str], baseline: str | None) -> str:
-    if len(treatments) < 2:
-        raise ValueError(f"an effect compares treatments, and the panel has finite outcomes for {treatments} only")
-    if baseline is None:
-        return "competitive" if "competitive" in treatments else treatments[0]
-    if baseline not in treatments:
-        raise ValueError(f"the panel has no treatment `{baseline}` to take as baseline{nearest(baseline, treatments)}")
-    return baseline
-
-
 def _fit(days: pd.DataFrame, outcome: str, cluster: str, baseline: str, absorb: str | None, swept: Sequence[str]):
     """statsmodels' fit, the coefficients of interest, and the number of clusters."""
     import statsmodels.api as sm
 
     effects = [name for name in study_order(treatments_of(days)) if name != baseline]
-    y, x = _design(days, outcome, effects, absorb, swept)
+    y, x = design(days, outcome, effects, absorb, swept)
     groups = pd.factorize(days[cluster])[0]
     count = int(groups.max()) + 1
     if count < 2:
@@ -217,32 +174,6 @@ def _fit(days: pd.DataFrame, outcome: str, cluster: str, baseline: str, absorb: 
     table = _coefficients(fit).loc[[*effects, CONSTANT]]
     table.index.name = "treatment"
     return fit, table, count
-
-
-def _design(days, outcome: str, effects: list[str], absorb: str | None, swept) -> tuple[pd.Series, pd.DataFrame]:
-    y = days[outcome].astype(float)
-    if np.ptp(y) <= 1e-12 * max(1.0, float(y.abs().max())):
-        raise ValueError(
-            f"`{outcome}` is {y.iloc[0]:.6g} on every market day: there is nothing to explain; take an outcome that "
-            "varies between treatments"
-        )
-    x = pd.DataFrame({name: (days["treatment"] == name).astype(float) for name in effects}, index=days.index)
-    if swept:
-        point = days.groupby(list(swept), sort=False, observed=True, dropna=False).ngroup()
-        x = x.join(_dummies(point, "point"))
-    if absorb is not None:
-        if days[absorb].nunique() * len(days) > MANY:
-            raise ValueError(
-                f"{days[absorb].nunique():,d} effects of `{absorb}` on {len(days):,d} days are too many for dummies: "
-                "give absorb=None, which leaves the estimates as they are where every treatment has the same rounds"
-            )
-        x = x.join(_dummies(days[absorb], absorb))
-    return y, x.assign(**{CONSTANT: 1.0})
-
-
-def _dummies(values: pd.Series, prefix: str) -> pd.DataFrame:
-    dummies = pd.get_dummies(values.astype("category"), drop_first=True, dtype=float, prefix=prefix)
-    return dummies - dummies.mean()
 
 
 def _coefficients(fit) -> pd.DataFrame:
@@ -267,7 +198,7 @@ def _by_point(days, outcome: str, cluster: str, baseline: str, absorb: str | Non
         own = at_point(days, swept, point)
         found, note = pd.DataFrame(), ""
         try:
-            _baseline(treatments_of(own), baseline)
+            baseline_of(treatments_of(own), baseline)
             _, found, _ = _fit(own, outcome, cluster, baseline, absorb, ())
         except ValueError as error:
             note = str(error)
