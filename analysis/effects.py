@@ -21,10 +21,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.covariance import DEFAULT, AbstractCovariance, cautions
 from dcg_econ.analysis.effects_design import WEIGHT, baseline_of, design, sample
 from dcg_econ.analysis.effects_print import effects_table, point_effects_table, single_table
 from dcg_econ.analysis.panels import treatments_of
 from dcg_econ.analysis.points import at_point, parameters_of, points_of
+from dcg_econ.analysis.regression import regression_of
+from dcg_econ.analysis.results import AbstractResult
 from dcg_econ.analysis.style import CONSTANT, study_order
 from dcg_econ.analysis.tables import Table
 from dcg_econ.analysis.units import outcome_label, units_of
@@ -35,11 +38,12 @@ ZERO_VARIANCE = 1e-10  # standard errors below this share of the largest number 
 
 
 @dataclass(frozen=True, eq=False)
-class TreatmentEffects:
+class TreatmentEffects(AbstractResult):
     """A fit of (1). `coefficients`: one row per treatment but the baseline, then the constant (the baseline's mean);
     columns b, se, t, p, low, high (95%), in the outcome's unit. `points`: the same by grid point, one row per parameter
     values x treatment, with n, clusters and a `note` where nothing could be estimated. `dropped` counts market days
-    without a finite outcome. `ratio`: whether efficiency is a ratio of expectations, (2).
+    without a finite outcome. `vcov` made the errors, `cautions` say where they may not hold. `ratio`: whether efficiency is
+    a ratio of expectations, (2).
     """
 
     coefficients: pd.DataFrame
@@ -57,6 +61,8 @@ class TreatmentEffects:
     period: str
     parameters: tuple[str, ...]
     points: pd.DataFrame
+    vcov: AbstractCovariance
+    cautions: tuple[str, ...] = ()
     ratio: bool = False
 
     def table(self) -> Table:
@@ -67,27 +73,9 @@ class TreatmentEffects:
         """The effects at each point of the grid, estimated from that point's days alone."""
         return point_effects_table(self)
 
-    def summary(self) -> str:
-        """The table as plain text."""
-        return str(self.table())
-
     def to_frame(self) -> pd.DataFrame:
         """The unrounded coefficients."""
         return self.coefficients.copy()
-
-    def to_markdown(self) -> str:
-        """The table in Markdown."""
-        return self.table().to_markdown()
-
-    def to_latex(self) -> str:
-        """The table in LaTeX (booktabs, threeparttable)."""
-        return self.table().to_latex()
-
-    def __str__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        return self.table().to_html()
 
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
@@ -103,7 +91,7 @@ class TreatmentEffects:
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, str]:
-        return {"vcov_type": "CRV1", "clustervar": self.cluster, "se_type": f"by: {self.cluster}"}
+        return {"vcov_type": self.vcov.label, "clustervar": self.cluster, "se_type": f"by: {self.cluster}"}
 
     def __maketables_stat__(self, key: str):
         return {"N": self.n, "r2": self.r_squared, "se_type": f"by: {self.cluster}", "clusters": self.clusters}.get(key)
@@ -117,6 +105,7 @@ def treatment_effects(
     absorb: str | None = "round",
     parameters: Sequence[str] | None = None,
     ratio: bool | None = None,
+    vcov: AbstractCovariance = DEFAULT,
 ) -> TreatmentEffects:
     """Effects of the treatments on `outcome` relative to `baseline`, equation (1).
 
@@ -125,13 +114,15 @@ def treatment_effects(
     `baseline` defaults to "competitive", else the panel's first treatment. `absorb=None` leaves the round effects out.
     `parameters` are the swept columns (default: the panel's). `ratio=True` takes efficiency as a ratio of expectations,
     (2), like the welfare table; False as a mean over days of ratios; by default a ratio of expectations only where a
-    day's own ratio need not exist (its first best may be zero). Raises ValueError for an unknown name, an outcome that
+    day's own ratio need not exist (its first best may be zero). `vcov` makes the standard errors: `CRV3()`, the cluster
+    jackknife, by default; `CRV1()`; `WildBootstrap(draws=9999, seed=0)`. Raises ValueError for an unknown name, an outcome that
     does not vary, one treatment, or fewer than two clusters.
     """
     days, dropped, ratio = sample(panel, outcome, cluster, absorb, parameters, ratio)
     swept = parameters_of(days)
     baseline = baseline_of(treatments_of(days), baseline)
-    fit, table, count = _fit(days, outcome, cluster, baseline, absorb, swept)
+    fit, table = _fit(days, outcome, cluster, baseline, absorb, swept, vcov)
+    count = fit.clusters
     labels = panel.attrs.get("variable_labels", {})
     label, unit = outcome_label(outcome, labels)
     return TreatmentEffects(
@@ -140,58 +131,54 @@ def treatment_effects(
         baseline=baseline,
         cluster=cluster,
         absorbed=absorb,
-        n=int(fit.nobs),
+        n=len(days),
         clusters=count,
         df=count - 1,
-        r_squared=float(fit.rsquared),
+        r_squared=fit.r_squared,
         dropped=dropped,
         label=label,
         unit=unit,
         period=units_of(labels).period,
         parameters=swept,
-        points=_by_point(days, outcome, cluster, baseline, absorb, swept),
+        points=_by_point(days, outcome, cluster, baseline, absorb, swept, vcov, table),
+        vcov=vcov,
+        cautions=cautions(
+            vcov, count, days.groupby("treatment", sort=False, observed=True)[cluster].nunique().to_dict()
+        ),
         ratio=ratio,
     )
 
 
-def _fit(days: pd.DataFrame, outcome: str, cluster: str, baseline: str, absorb: str | None, swept: Sequence[str]):
-    """statsmodels' fit, the coefficients of interest, and the number of clusters."""
-    import statsmodels.api as sm
-
+def _fit(days: pd.DataFrame, outcome: str, cluster: str, baseline: str, absorb: str | None, swept: Sequence[str], vcov):
+    """The regression, its coefficients of interest, and in how many clusters each treatment is."""
     effects = [name for name in study_order(treatments_of(days)) if name != baseline]
     y, x = design(days, outcome, effects, absorb, swept)
-    groups = pd.factorize(days[cluster])[0]
-    count = int(groups.max()) + 1
-    if count < 2:
+    if days[cluster].nunique() < 2:
         raise ValueError(f"one cluster in `{cluster}` gives no standard error: run more sessions (sessions=20)")
     if np.linalg.matrix_rank(x.to_numpy().T @ x.to_numpy()) < x.shape[1]:
         raise ValueError(
             f"`{absorb}` and the treatments are collinear: each treatment needs the same days, or absorb=None"
             + ("; each grid point needs two treatments" if swept else "")
         )
-    model = sm.WLS(y, x, weights=days[WEIGHT])
-    fit = model.fit(method="qr", cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
-    table = _coefficients(fit).loc[[*effects, CONSTANT]]
+    fit = regression_of(y, x, [*effects, CONSTANT], days[WEIGHT], days[cluster])
+    table = _rounded(vcov.inference(fit))
     table.index.name = "treatment"
-    return fit, table, count
+    return fit, table
 
 
-def _coefficients(fit) -> pd.DataFrame:
-    """The fit's coefficients; a variance that is zero but for rounding (a baseline that never varies) gives se = 0."""
-    with np.errstate(invalid="ignore"):
-        interval = fit.conf_int()
-        columns = {"b": fit.params, "se": fit.bse, "t": fit.tvalues, "p": fit.pvalues}
-    table = pd.DataFrame(columns | {"low": interval[0], "high": interval[1]})
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """A variance that is zero but for rounding (a baseline that never varies) gives se = 0."""
     scale = np.nanmax([table["se"].max(), table["b"].abs().max()])
-    exact = table["se"].isna() | (table["se"] <= ZERO_VARIANCE * scale)
+    exact = table["se"] <= ZERO_VARIANCE * scale
     table.loc[exact, "se"] = 0.0
     table.loc[exact, ["t", "p"]] = np.nan
     table.loc[exact, "low"] = table.loc[exact, "high"] = table.loc[exact, "b"]
     return table
 
 
-def _by_point(days, outcome: str, cluster: str, baseline: str, absorb: str | None, swept) -> pd.DataFrame:
-    """Fits of (1) to one point at a time, one row per point and treatment; `note` says why a row is empty."""
+def _by_point(days, outcome: str, cluster: str, baseline: str, absorb: str | None, swept, vcov, whole) -> pd.DataFrame:
+    """Fits of (1) to one point at a time, one row per point and treatment; `note` says why a row is empty. Where nothing
+    is swept the one point is the `whole`."""
     every = [name for name in study_order(treatments_of(days)) if name != baseline]
     rows = []
     for point in points_of(days, swept):
@@ -199,7 +186,7 @@ def _by_point(days, outcome: str, cluster: str, baseline: str, absorb: str | Non
         found, note = pd.DataFrame(), ""
         try:
             baseline_of(treatments_of(own), baseline)
-            _, found, _ = _fit(own, outcome, cluster, baseline, absorb, ())
+            found = _fit(own, outcome, cluster, baseline, absorb, (), vcov)[1] if swept else whole
         except ValueError as error:
             note = str(error)
         for name in every:

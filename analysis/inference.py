@@ -71,7 +71,15 @@ def ratio_difference(days: pd.DataFrame, against: pd.DataFrame, numerator: str, 
 def mean_difference(
     pairs: Sequence[tuple[pd.DataFrame, pd.DataFrame]], numerator: str, denominator: str
 ) -> tuple[Estimate, bool]:
-    """Mean over grid points of the difference of two ratios, and whether it is paired by session.
+    """Mean over grid points of the difference of two ratios, and whether it is paired by session; see `session_terms`."""
+    terms = session_terms(pairs, numerator, denominator)
+    return terms.estimate(), terms.paired
+
+
+def session_terms(
+    pairs: Sequence[tuple[pd.DataFrame, pd.DataFrame]], numerator: str, denominator: str
+) -> "SessionTerms":
+    """What each session adds to the mean over grid points of the difference of two ratios.
 
     `pairs` holds (treatment's days, other's days) per point; each point counts alike. Sessions that both sides have at
     every point are paired; where there is none the sides are taken as independent. Raises ValueError where a session of
@@ -85,9 +93,33 @@ def mean_difference(
     (own, own_terms), (base, base_terms) = (
         _average(side, common or sessions, numerator, denominator) for side, sessions in zip(sides, whole, strict=True)
     )
-    if common:
-        return _estimate(own - base, own_terms - base_terms), True
-    return _welch(own - base, _estimate(own, own_terms), _estimate(base, base_terms)), False
+    return SessionTerms(own, own_terms, base, base_terms, bool(common))
+
+
+@dataclass(frozen=True, eq=False)
+class SessionTerms:
+    """A difference own - base with its linearised terms by session, which sum to zero on each side."""
+
+    own: float
+    own_terms: pd.Series
+    base: float
+    base_terms: pd.Series
+    paired: bool
+
+    def estimate(self) -> Estimate:
+        """The difference with its error: of the pairs, or Welch's."""
+        value = self.own - self.base
+        if self.paired:
+            return _estimate(value, self.own_terms - self.base_terms)
+        return _welch(value, _estimate(self.own, self.own_terms), _estimate(self.base, self.base_terms))
+
+    def values(self) -> tuple[pd.Series, ...]:
+        """Numbers by session whose mean is the difference and whose standard error is the estimate's: one series of
+        differences where paired, else one of each side."""
+        if self.paired:
+            return (self.own - self.base + len(self.own_terms) * (self.own_terms - self.base_terms),)
+        sides = ((self.own, self.own_terms), (self.base, self.base_terms))
+        return tuple(value + len(terms) * terms for value, terms in sides)
 
 
 def session_ratios(days: pd.DataFrame, numerator: str, denominator: str) -> pd.Series:

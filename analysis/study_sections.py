@@ -13,8 +13,9 @@ from dcg_econ.analysis.losses import is_loss, loss_answer, loss_figure, loss_tab
 from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
 from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
-from dcg_econ.analysis.plan import ALIASES, plan_table
+from dcg_econ.analysis.plan import plan_table
 from dcg_econ.analysis.points import cell_text, points_of
+from dcg_econ.analysis.sessions import ALIASES
 from dcg_econ.analysis.study_computed import cells_table
 from dcg_econ.analysis.study_design import design
 from dcg_econ.analysis.study_wording import counts, study_answer, study_terms
