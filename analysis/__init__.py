@@ -36,7 +36,7 @@ from dcg_econ.analysis.report import ReportMaterial, write_report
 from dcg_econ.analysis.tables import Table
 from dcg_econ.analysis.talk import talk_table
 from dcg_econ.analysis.talk_figure import surplus_bits_figure
-from dcg_econ.analysis.welfare import welfare_table
+from dcg_econ.analysis.welfare import shares_table, welfare_table
 from dcg_econ.analysis.wild import Rademacher, Webb, WildBootstrap
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "rank_test",
     "save_figure",
     "schedules_figure",
+    "shares_table",
     "surplus_bits_figure",
     "talk_table",
     "to_otree",

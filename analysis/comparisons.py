@@ -97,21 +97,11 @@ def _difference(days: pd.DataFrame, swept: Sequence[str], cell: tuple, name: str
 
 
 def _tests(estimate: Estimate, margin: float | None) -> dict:
-    """p of a difference, and of inequality by TOST; NaN without a standard error."""
-    from scipy import stats
-
-    def above(distance: float) -> float:
-        if not np.isfinite(estimate.se):
-            return np.nan
-        if estimate.se <= 0:
-            return 0.0 if distance > 0 else 1.0
-        return float(stats.t.sf(distance / estimate.se, estimate.df))
-
-    found: dict[str, object] = {"p": float(np.minimum(1.0, 2 * above(abs(estimate.value))))}
-    if margin is not None:
-        p = float(np.maximum(above(estimate.value + margin), above(margin - estimate.value)))
-        found |= {"margin": float(margin), "p_equal": p, "equal": bool(p < LEVEL)}
-    return found
+    """p of no difference, and of a difference beyond the margin."""
+    if margin is None:
+        return {"p": estimate.p()}
+    p = estimate.p_equal(margin)
+    return {"p": estimate.p(), "margin": margin, "p_equal": p, "equal": p < LEVEL}
 
 
 def _cells(frame: pd.DataFrame, days: pd.DataFrame, margin: bool) -> pd.DataFrame:

@@ -124,10 +124,8 @@ class RomanoWolf(AbstractCorrection):
         return pd.DataFrame(rows, columns=sessions)
 
 
-CORRECTIONS: dict[str, AbstractCorrection] = {
-    "holm": Holm(),
-    "romano_wolf": RomanoWolf(),
-}  # as specifications name them
+HOLM = Holm()
+CORRECTIONS: dict[str, AbstractCorrection] = {"holm": HOLM, "romano_wolf": RomanoWolf()}  # as specifications name them
 
 
 def _sides(item: Tested) -> tuple[pd.Series, ...]:

@@ -36,6 +36,26 @@ class Estimate:
         """Whether the 95% interval lies on one side of zero."""
         return bool(self.low > 0 or self.high < 0)
 
+    def p(self, alternative: str = "two-sided") -> float:
+        """p value of no difference by Student's t; "greater" and "less" are the claim's side. NaN without an error."""
+        if alternative == "two-sided":
+            return float(np.minimum(1.0, 2 * self._above(abs(self.value))))
+        return self._above(self.value if alternative == "greater" else -self.value)
+
+    def p_equal(self, margin: float) -> float:
+        """p value of a difference of `margin` or more, by two one-sided t tests (TOST); NaN without an error."""
+        return float(np.maximum(self._above(self.value + margin), self._above(margin - self.value)))
+
+    def _above(self, distance: float) -> float:
+        """P(T > distance / se); without variation all or nothing."""
+        from scipy import stats
+
+        if np.isnan(self.se):
+            return np.nan
+        if self.se == 0:
+            return 0.0 if distance > 0 else 1.0
+        return float(stats.t.sf(distance / self.se, self.df))
+
     def scaled(self, factor: float) -> "Estimate":
         """The estimate in another unit (100 for per cent)."""
         low, high = sorted((factor * self.low, factor * self.high))

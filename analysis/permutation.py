@@ -74,9 +74,13 @@ def permutation_test(
     Sessions that both treatments have are flipped in pairs, others are dealt out anew; `paired`, `parameters` and errors
     as in `session_values`. Exact where there are at most `draws` arrangements, else drawn with `seed`.
     """
+    return permuted(session_values(panel, outcome, treatment, against, parameters, paired), alternative, draws, seed)
+
+
+def permuted(both: Sessions, alternative: str = "two-sided", draws: int = DRAWS, seed: int = 0) -> SessionTest:
+    """`permutation_test` of sessions that are at hand."""
     from scipy import stats
 
-    both = session_values(panel, outcome, treatment, against, parameters, paired)
     _check(alternative)
     found = stats.permutation_test(
         (both.own.to_numpy(), both.base.to_numpy()),
@@ -110,23 +114,27 @@ def rank_test(
     Arguments and errors as in `permutation_test`. Ties and zero differences have no tabulated law: then the ranks are
     permuted, all ways where these are at most `draws`.
     """
+    return ranked(session_values(panel, outcome, treatment, against, parameters, paired), alternative, draws, seed)
+
+
+def ranked(both: Sessions, alternative: str = "two-sided", draws: int = DRAWS, seed: int = 0) -> SessionTest:
+    """`rank_test` of sessions that are at hand."""
     from scipy import stats
 
-    both = session_values(panel, outcome, treatment, against, parameters, paired)
     _check(alternative)
     own, base = both.own.to_numpy(), both.base.to_numpy()
     sizes = np.abs(both.gaps) if both.paired else np.concatenate([own, base])
     tied = len(np.unique(sizes)) < len(sizes) or (both.paired and bool((sizes == 0).any()))
-    permuted = stats.PermutationMethod(n_resamples=draws, rng=np.random.default_rng(seed)) if tied else "exact"
+    method = stats.PermutationMethod(n_resamples=draws, rng=np.random.default_rng(seed)) if tied else "exact"
     if both.paired:
         gaps = both.gaps
         if not gaps.any():
             raise ValueError(f"`{outcome}` is the same in every session of both: ranks tell nothing")
         test, null = "Wilcoxon signed-rank test", "differences within sessions are symmetric about zero"
-        found = stats.wilcoxon(gaps, method=permuted, alternative=alternative)
+        found = stats.wilcoxon(gaps, method=method, alternative=alternative)
     else:
         test, null = "Mann-Whitney test", "values of both treatments have one law"
-        found = stats.mannwhitneyu(own, base, method=permuted, alternative=alternative)
+        found = stats.mannwhitneyu(own, base, method=method, alternative=alternative)
     count = min(_arrangements(both), draws) if tied else 0
     exact = not tied or _arrangements(both) <= draws
     return SessionTest(both, test, alternative, both.difference, found.statistic, found.pvalue, exact, count, null)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from dcg_econ.analysis.benchmarks import COLUMNS
-from dcg_econ.analysis.corrections import AbstractCorrection, Holm, Tested
+from dcg_econ.analysis.corrections import HOLM, AbstractCorrection, Tested
 from dcg_econ.analysis.inference import Estimate, SessionTerms, session_terms
 from dcg_econ.analysis.names import nearest
 from dcg_econ.analysis.panels import market_days, sound_days
@@ -30,7 +30,6 @@ from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.tables import Table
 
 LEVEL = 0.05
-HOLM = Holm()
 ALTERNATIVES = ("two-sided", "greater", "less")
 
 ROUNDING = 1e-10  # differences and errors below this share of the outcome's size are the arithmetic's
@@ -203,22 +202,12 @@ def _rounded(estimate: Estimate, scale: float) -> Estimate:
 
 def _tested(item: Hypothesis, estimate: Estimate, paired: bool) -> tuple[float, str]:
     """The p value by Student's t and the name of the test."""
-    from scipy import stats
-
     df = f"{estimate.df:.0f}" if paired else f"{estimate.df:.1f}"
     kind = f"{'paired' if paired else 'Welch'} t, {df} df"
-
-    def upper(distance: float) -> float:
-        if estimate.se == 0:
-            return 0.0 if distance > 0 else 1.0
-        return float(stats.t.sf(distance / estimate.se, estimate.df))
-
     if item.margin is not None:
-        return max(upper(estimate.value + item.margin), upper(item.margin - estimate.value)), f"TOST, {kind}"
-    if item.alternative == "two-sided":
-        return min(1.0, 2 * upper(abs(estimate.value))), f"two-sided, {kind}"
-    sign = 1.0 if item.alternative == "greater" else -1.0
-    return upper(sign * estimate.value), f"one-sided, {kind}"
+        return estimate.p_equal(item.margin), f"TOST, {kind}"
+    sides = "two-sided" if item.alternative == "two-sided" else "one-sided"
+    return estimate.p(item.alternative), f"{sides}, {kind}"
 
 
 def _adjusted(frame: pd.DataFrame, tested: Sequence[Tested], correction: AbstractCorrection) -> pd.DataFrame:

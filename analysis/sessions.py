@@ -19,6 +19,7 @@ from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.units import outcome_label
 
 ALIASES = {"payoff": "mean_payoff"}
+ROUNDING = 1e-10  # of the largest value: a smaller difference within a session is the arithmetic's, and has no sign
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,8 @@ def session_values(
     paired = bool(len(common)) if paired is None else paired
     if paired:
         own, base = own[common], base[common]
+        size = max(1e-300, own.abs().max(), base.abs().max())
+        base = base.where((own - base).abs() > ROUNDING * size, own)
     if len(shared) == 0 or min(len(own), len(base)) < 2:
         what = "shared sessions" if paired else "sessions a side"
         raise ValueError(

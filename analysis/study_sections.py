@@ -153,7 +153,7 @@ def plan_blocks(material: ReportMaterial, panel: pd.DataFrame) -> tuple:
         "The hypotheses below stand in the study's specification, with their outcomes, families and margins, and are "
         "tested as they stand there; everything else in this report is description."
     )
-    return (text, plan_table(panel, material.hypotheses, material.cells, material.declared()))
+    return (text, plan_table(panel, material.hypotheses, material.cells, material.declared(), material.correction))
 
 
 def _learning(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) -> tuple:
