@@ -181,11 +181,12 @@ def _fitted(y: pd.Series, x: pd.DataFrame, groups: np.ndarray, cells: pd.Series,
             model = MixedLM(y.to_numpy() / scale, x.to_numpy(), groups, exog_vc=_within(groups, cells) if nested else None,
                             exog_re=np.ones((len(y), 1)))  # fmt: skip
             fit = model.fit(reml=True)
+            errors = np.asarray(fit.bse_fe)
         except (np.linalg.LinAlgError, ValueError) as error:
             return missing, pd.Series(np.nan, index=list(VARIANCES)), False, f"The fit failed: {error}."
     parts = [float(fit.cov_re[0, 0]), float(fit.vcomp[0]) if nested else np.nan, float(fit.scale)]
     variances = pd.Series(np.array(parts) * scale**2, index=list(VARIANCES))
-    table = _students_t(scale * np.asarray(fit.fe_params), scale * np.asarray(fit.bse_fe), df, x.columns)
+    table = _students_t(scale * np.asarray(fit.fe_params), scale * errors, df, x.columns)
     said = "; ".join(dict.fromkeys(str(entry.message).rstrip(".") for entry in caught))
     return table, variances, bool(fit.converged), f"The optimiser says: {said}." if said else ""
 
