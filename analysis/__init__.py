@@ -11,7 +11,7 @@ from dcg_econ.analysis.comparisons import comparisons_table
 from dcg_econ.analysis.corrections import Holm, RomanoWolf
 from dcg_econ.analysis.covariance import CRV1, CRV3
 from dcg_econ.analysis.demand import InstrumentalVariables, fulton_demand, two_stage_least_squares
-from dcg_econ.analysis.effect_size import DetectableEffect, EffectSize, effect_size, minimum_detectable_effect
+from dcg_econ.analysis.effect_sizes import DetectableEffect, EffectSize, effect_size, minimum_detectable_effect
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
 from dcg_econ.analysis.export import write_csv, write_stata
 from dcg_econ.analysis.field_figure import animate_message_field, animation_html, draw_message_field
@@ -31,7 +31,7 @@ from dcg_econ.analysis.otree import to_otree
 from dcg_econ.analysis.panels import market_days
 from dcg_econ.analysis.permutation import SessionTest, permutation_test, rank_test
 from dcg_econ.analysis.plan import plan_table
-from dcg_econ.analysis.power import Power, power
+from dcg_econ.analysis.power_analysis import Power, power
 from dcg_econ.analysis.report import ReportMaterial, write_report
 from dcg_econ.analysis.tables import Table
 from dcg_econ.analysis.talk import talk_table

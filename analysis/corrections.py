@@ -29,7 +29,7 @@ SAME = 1e-9  # relative: p values of one arrangement computed twice
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class Claim:
     """A hypothesis as a correction sees it: raw p (NaN where it was not tested), the null difference, the side ("two-sided",
     "greater", "less"), the degrees of freedom, and what the sessions add."""
 
@@ -44,7 +44,7 @@ class AbstractCorrection(abc.ABC):
     """A way to adjust the p values of one family."""
 
     @abc.abstractmethod
-    def adjust(self, family: Sequence[Tested]) -> np.ndarray:
+    def adjust(self, family: Sequence[Claim]) -> np.ndarray:
         """Adjusted p values in the family's order, NaN for what was not tested."""
 
     @property
@@ -70,7 +70,7 @@ class Holm(AbstractCorrection):
     def rule(self) -> str:
         return "adjusted by Holm's method for the number of hypotheses declared in the family"
 
-    def adjust(self, family: Sequence[Tested]) -> np.ndarray:
+    def adjust(self, family: Sequence[Claim]) -> np.ndarray:
         from statsmodels.stats.multitest import multipletests
 
         p = np.array([item.p for item in family])
@@ -101,7 +101,7 @@ class RomanoWolf(AbstractCorrection):
             f"(all ways, or {self.draws:,d} draws, seed {self.seed})"
         )
 
-    def adjust(self, family: Sequence[Tested]) -> np.ndarray:
+    def adjust(self, family: Sequence[Claim]) -> np.ndarray:
         tested = [i for i, item in enumerate(family) if item.terms is not None and not np.isnan(item.p)]
         adjusted = np.full(len(family), np.nan)
         if not tested:
@@ -113,7 +113,7 @@ class RomanoWolf(AbstractCorrection):
         adjusted[tested] = np.maximum(raw, np.minimum(1.0, _step_down(drawn) + lost))
         return _monotone(adjusted, raw, tested)
 
-    def _signs(self, family: Sequence[Tested]) -> pd.DataFrame:
+    def _signs(self, family: Sequence[Claim]) -> pd.DataFrame:
         """Signs (B, sessions), all +1 first: the data's own arrangement."""
         sessions = sorted({name for item in family for side in _sides(item) for name in side.index})
         if len(sessions) <= 62 and 2 ** len(sessions) <= self.draws:
@@ -128,11 +128,11 @@ HOLM = Holm()
 CORRECTIONS: dict[str, AbstractCorrection] = {"holm": HOLM, "romano_wolf": RomanoWolf()}  # as specifications name them
 
 
-def _sides(item: Tested) -> tuple[pd.Series, ...]:
+def _sides(item: Claim) -> tuple[pd.Series, ...]:
     return item.terms.values() if item.terms is not None else ()
 
 
-def _drawn_p(item: Tested, signs: pd.DataFrame) -> np.ndarray:
+def _drawn_p(item: Claim, signs: pd.DataFrame) -> np.ndarray:
     """The p value of (1) in each draw, by the law of the test."""
     from scipy import stats
 

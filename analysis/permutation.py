@@ -129,7 +129,7 @@ def ranked(both: Sessions, alternative: str = "two-sided", draws: int = DRAWS, s
     if both.paired:
         gaps = both.gaps
         if not gaps.any():
-            raise ValueError(f"`{outcome}` is the same in every session of both: ranks tell nothing")
+            raise ValueError(f"`{both.outcome}` is the same in every session of both: ranks tell nothing")
         test, null = "Wilcoxon signed-rank test", "differences within sessions are symmetric about zero"
         found = stats.wilcoxon(gaps, method=method, alternative=alternative)
     else:

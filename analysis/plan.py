@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from dcg_econ.analysis.benchmarks import COLUMNS
-from dcg_econ.analysis.corrections import HOLM, AbstractCorrection, Tested
+from dcg_econ.analysis.corrections import HOLM, AbstractCorrection, Claim
 from dcg_econ.analysis.inference import Estimate, SessionTerms, session_terms
 from dcg_econ.analysis.names import nearest
 from dcg_econ.analysis.panels import market_days, sound_days
@@ -120,11 +120,11 @@ def _row(item: Hypothesis, days: pd.DataFrame | None, points: Sequence[tuple], s
         estimate, terms = _estimated(item, days, points, swept)
         p, test = _tested(item, estimate, terms.paired)
     except ValueError as error:
-        return row | empty | {"reason": str(error)}, Tested(np.nan)
+        return row | empty | {"reason": str(error)}, Claim(np.nan)
     found = {"estimate": estimate.value, "se": estimate.se, "low": estimate.low, "high": estimate.high}
     found |= {"df": estimate.df, "p": p, "sessions": estimate.sessions, "test": test, "reason": ""}
     null, side = _null(item, estimate.value)
-    return row | found, Tested(p, null, side, estimate.df, terms)
+    return row | found, Claim(p, null, side, estimate.df, terms)
 
 
 def _null(item: Hypothesis, value: float) -> tuple[float, str]:
@@ -210,7 +210,7 @@ def _tested(item: Hypothesis, estimate: Estimate, paired: bool) -> tuple[float, 
     return estimate.p(item.alternative), f"{sides}, {kind}"
 
 
-def _adjusted(frame: pd.DataFrame, tested: Sequence[Tested], correction: AbstractCorrection) -> pd.DataFrame:
+def _adjusted(frame: pd.DataFrame, tested: Sequence[Claim], correction: AbstractCorrection) -> pd.DataFrame:
     """Adds `correction` and `p_adjusted`, family by family."""
     adjusted = np.full(len(frame), np.nan)
     for family in frame["family"].unique():

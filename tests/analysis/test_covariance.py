@@ -1,4 +1,4 @@
-"""Oracles: the paired t test, refits without a cluster, all sign patterns by statsmodels, and pyfixest where it is installed."""
+"""Oracles: the paired t test, refits without a cluster, sign patterns by statsmodels, and pyfixest where installed."""
 
 import itertools
 
@@ -75,7 +75,9 @@ def test_what_a_left_out_cluster_takes_away_has_no_error():
     first = np.where(fit.groups == 1, 1.0, 0.0)  # a treatment of one session
     lone = Regression(fit.y, np.column_stack([first, fit.z[:, 1]]), fit.dummies, fit.weights, fit.groups, fit.names)
     found = CRV3().inference(lone)
-    assert np.isnan(found.loc["treated", ["se", "t", "p", "low", "high"]]).all() and np.isfinite(found.loc["treated", "b"])
+    assert np.isnan(found.loc["treated", ["se", "t", "p", "low", "high"]]).all() and np.isfinite(
+        found.loc["treated", "b"]
+    )
     assert np.isfinite(found.loc["constant", "se"])
 
 
@@ -111,7 +113,9 @@ def test_the_wild_interval_holds_what_the_test_does_not_reject():
         shifted = Regression(fit.y - null * fit.z[:, 0], fit.z, fit.dummies, fit.weights, fit.groups, fit.names)
         assert (way.inference(shifted).loc["treated", "p"] <= 0.05) == rejected
     five = WildBootstrap(weights=Rademacher()).inference(uneven(sessions=5)).loc["treated"]
-    assert five["p"] >= 1 / 16 and np.isinf(five[["low", "high"]]).all()  # 16 patterns of |t|: nothing is rejected at 5%
+    assert (
+        five["p"] >= 1 / 16 and np.isinf(five[["low", "high"]]).all()
+    )  # 16 patterns of |t|: nothing is rejected at 5%
 
 
 def test_weights_have_mean_zero_and_variance_one():

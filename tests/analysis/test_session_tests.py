@@ -1,6 +1,7 @@
 """Oracles: scipy on session means, all sign flips by hand, the noncentral t law, statsmodels' power and mixed models."""
 
 import itertools
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from statsmodels.stats.power import TTestPower
 
 from dcg_econ.analysis import (
     effect_size,
+    effect_sizes,
     market_days,
     minimum_detectable_effect,
     mixed_effects,
@@ -17,6 +19,7 @@ from dcg_econ.analysis import (
     power,
     rank_test,
 )
+from dcg_econ.analysis.effect_sizes import _noncentrality
 from dcg_econ.analysis.sessions import session_values
 
 EXACT = 1e-9
@@ -27,7 +30,8 @@ PAIR = ("chat", "silence")
 def one(make_study):
     """One point of the study, efficiency varying by session and round, with rounds missing."""
     panel, _ = make_study(slopes=(1.0,), sessions=7)
-    noise = np.random.default_rng(2).normal(0, 0.02, (7, 4, 3))
+    random = np.random.default_rng(2)
+    noise = random.normal(0, 0.02, (7, 1, 1)) + random.normal(0, 0.01, (7, 1, 3)) + random.normal(0, 0.01, (7, 4, 3))
     index = panel["session"], panel["round"], panel["treatment"].factorize()[0]
     shifted = panel.assign(welfare=panel["welfare"] + noise[index] * panel["first_best"])
     shifted = shifted[(panel["session"] != 2) | (panel["round"] < 2)]
@@ -102,6 +106,9 @@ def test_hedges_g_and_its_interval(one, apart):
     assert found.g == pytest.approx(d * (1 - 3 / (4 * 6 - 1)), rel=2e-3)  # Hedges' own approximation to J
     for end, tail in ((found.low, 0.975), (found.high, 0.025)):
         assert stats.nct.cdf(d * np.sqrt(7), 6, end * np.sqrt(7)) == pytest.approx(tail, abs=1e-6)
+    near = _noncentrality(9.0, 20, 0.975)
+    with mock.patch.object(effect_sizes, "FURTHEST", 0.0):
+        assert _noncentrality(9.0, 20, 0.975) == pytest.approx(near, abs=2e-3)  # (3) on 20,000 quantiles
     own, base = (ratios(apart, name) for name in PAIR)
     t = stats.ttest_ind(own, base).statistic
     wide = effect_size(apart, "efficiency", *PAIR)
@@ -126,7 +133,9 @@ def test_the_detectable_effect_has_the_power_it_says(one, apart):
 def test_simulated_power_is_the_analytic_on_a_normal_pilot(make_study):
     panel, _ = make_study(slopes=(1.0,), sessions=40, rounds=1)
     calls = []
-    found = power(panel, "efficiency", *PAIR, sessions=[8, 16], effect=0.004, draws=2000, progress=lambda *c: calls.append(c))
+    found = power(
+        panel, "efficiency", *PAIR, sessions=[8, 16], effect=0.004, draws=2000, progress=lambda *c: calls.append(c)
+    )
     gaps = ratios(panel, "chat") - ratios(panel, "silence")
     for count, row in found.frame.iterrows():
         want = TTestPower().power(0.004 / gaps.std(ddof=1), count, 0.05)
@@ -147,7 +156,9 @@ def test_the_mixed_model_equals_statsmodels_formula(one):
     found = mixed_effects(one, "efficiency")
     name = "C(treatment, Treatment('silence'))[T.chat]"
     row = found.coefficients.loc["chat"]
-    assert (row["b"], row["se"]) == pytest.approx((size * want.params[name], size * want.bse[name]), rel=1e-3)  # two optimisers
+    assert (row["b"], row["se"]) == pytest.approx(
+        (size * want.params[name], size * want.bse[name]), rel=1e-3
+    )  # two optimisers
     assert row["p"] == pytest.approx(2 * stats.t.sf(abs(row["t"]), 6)) and (found.clusters, found.df) == (7, 6)
     assert found.variances["residual"] == pytest.approx(size**2 * want.scale, rel=1e-2)
     plain = mixed_effects(one, "efficiency", nested=False)

@@ -5,8 +5,8 @@
 
 J(v) = Gamma(v/2) / (sqrt(v/2) Gamma((v-1)/2)) takes out the bias of small samples (Hedges 1981). (2) is in units of the
 spread of differences, not of levels, so it is not comparable with (1). Intervals invert the noncentral t law of the t
-statistic. The minimum detectable effect is the one at which the t test of its level has the wanted power, by the
-noncentral t law (statsmodels).
+statistic, (3) P(T <= t) = E Phi(t sqrt(q / v) - delta), q chi-square on v degrees of freedom. The minimum detectable effect
+is the one at which the t test of its level has the wanted power, by the same law (statsmodels).
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ from dcg_econ.analysis.tables import Table, interval_text, number_text
 LEVEL = 0.95
 PAIRED = "Hedges' g of paired differences (in standard deviations of a session's difference)"
 INDEPENDENT = "Hedges' g (in pooled standard deviations of a session's value)"
-FURTHEST = 400.0  # a noncentrality beyond which the law is not evaluated: no interval reaches it
+FURTHEST = 37.0  # beyond this noncentrality scipy's law underflows, exp(-37^2/2); then (3) takes its place
+POINTS = 20_000  # quantiles in (3): the tails of 2.5% rest on 500 of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +102,11 @@ def _noncentrality(t: float, df: int, tail: float) -> float:
     """The noncentrality under which t is the quantile `tail`."""
     from scipy import optimize, stats
 
-    width = max(FURTHEST / 10, 4 * abs(t))
-    if abs(t) + width > FURTHEST:  # far out the law is normal with the error of the standard deviation
-        return t - stats.norm.ppf(tail) * np.sqrt(1 + t**2 / (2 * df))
-    return float(optimize.brentq(lambda delta: stats.nct.cdf(t, df, delta) - tail, t - width, t + width))
+    width = 6 * float(np.sqrt(1 + t**2 / (2 * df)))
+    if abs(t) + width < FURTHEST:
+        return float(optimize.brentq(lambda delta: stats.nct.cdf(t, df, delta) - tail, t - width, t + width))
+    reach = t * np.sqrt(stats.chi2.ppf((np.arange(POINTS) + 0.5) / POINTS, df) / df)
+    return float(optimize.brentq(lambda delta: stats.norm.cdf(reach - delta).mean() - tail, -4 * width, 4 * width))
 
 
 @dataclass(frozen=True, eq=False)

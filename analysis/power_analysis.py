@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dcg_econ.analysis.effect_size import analytic_power, spread_of, whole_numbers
+from dcg_econ.analysis.effect_sizes import analytic_power, spread_of, whole_numbers
 from dcg_econ.analysis.results import AbstractResult
 from dcg_econ.analysis.sessions import Sessions, session_values
 from dcg_econ.analysis.tables import Table, number_text
