@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dcg_econ.analysis.covariance import COLUMNS, CRV1, LEVEL, AbstractCovariance, too_few
+from dcg_econ.analysis.covariance import COLUMNS, LEVEL, AbstractCovariance, too_few
 from dcg_econ.analysis.regression import Regression
 
 EIGHT = 8  # clusters below which Rademacher's 2^(G-1) distinct draws are too coarse for a p of 0.05
 TIES = 1e-9  # relative: |t*| of the weights that are all one is |t| but for rounding
-HALVINGS = 40  # of a bracket: 1e-12 of its width
+HALVINGS = 30  # of a bracket: 1e-9 of its width
 WIDEST = 2.0**20  # standard errors from the estimate beyond which an interval is called unbounded
 
 
@@ -99,13 +99,13 @@ class WildBootstrap(AbstractCovariance):
     def inference(self, fit: Regression) -> pd.DataFrame:
         law = self.weights or (Webb() if fit.clusters < EIGHT else Rademacher())
         v, whole = law.sample(fit.clusters, self.draws, self.seed)
-        table = CRV1().inference(fit)
-        for j, name in enumerate(fit.names):
-            b, se = table.loc[name, ["b", "se"]]
-            if se > 0:
-                nulls = _Nulls.of(fit, j, v, whole, float(b), float(se))
-                table.loc[name, ["p", "low", "high"]] = nulls.p(0.0), nulls.end(-1.0), nulls.end(1.0)
-        return table[list(COLUMNS)]
+        rows = []
+        for j in range(fit.k):
+            nulls = _Nulls.of(fit, j, v, whole)
+            b, se = nulls.b, nulls.se
+            found = (nulls.p(0.0), nulls.end(-1.0), nulls.end(1.0)) if se > 0 else (np.nan, b, b)
+            rows.append((b, se, b / se if se > 0 else np.nan, *found))
+        return pd.DataFrame(rows, columns=list(COLUMNS), index=list(fit.names))
 
     def caution(self, clusters: int) -> str:
         return too_few(self, clusters)
@@ -122,7 +122,7 @@ class _Nulls:
     se: float
 
     @classmethod
-    def of(cls, fit: Regression, j: int, v: np.ndarray, whole: bool, b: float, se: float) -> "_Nulls":
+    def of(cls, fit: Regression, j: int, v: np.ndarray, whole: bool) -> "_Nulls":
         rest = np.delete(np.arange(fit.x.shape[1]), j)
         others, column = fit.x[:, rest], fit.x[:, j]
         both = np.column_stack([column, fit.target])
@@ -136,7 +136,10 @@ class _Nulls:
             numerators.append(v @ s)
             roots.append(v @ k.T * np.sqrt(fit.correction))
         products = ((0, 0), (0, 1), (1, 1))
-        return cls(tuple(numerators), tuple((roots[a] * roots[c]).sum(1) for a, c in products), whole, b, se)
+        squares = [(roots[a] * roots[c]).sum(axis=1) for a, c in products]
+        b = (q @ u) / (q @ q)
+        se = np.sqrt(fit.correction * (fit.sums(q * (u - b * q)) ** 2).sum()) / (q @ q)  # CRV1's, without cancellation
+        return cls(tuple(numerators), tuple(squares), whole, float(b), float(se))
 
     def p(self, null: float) -> float:
         """Share of draws at least as far out as the estimate; drawn weights count the estimate as one of them."""
