@@ -121,8 +121,8 @@ def too_few(vcov: AbstractCovariance, clusters: int) -> str:
 DEFAULT = CRV3()
 
 
-def cautions(vcov: AbstractCovariance, clusters: int, own: Mapping[str, int]) -> tuple[str, ...]:
-    """What to beware of: of the way itself, and of treatments in few clusters (`own`) that others are not in."""
+def cautions(vcov: AbstractCovariance, clusters: int, own: Mapping[str, int], table: pd.DataFrame) -> tuple[str, ...]:
+    """What to beware of: the way itself, treatments in few clusters (`own`) that others are not in, and missing errors."""
     thin = [name for name, count in own.items() if count < min(OWN, clusters)]
     found = [vcov.caution(clusters)]
     if thin:
@@ -130,4 +130,6 @@ def cautions(vcov: AbstractCovariance, clusters: int, own: Mapping[str, int]) ->
         found.append(
             f"Few clusters of a treatment ({counts}): no standard error can be trusted with so few; see permutation_test."
         )
+    if table["se"].isna().any():
+        found.append("No standard error (a dash): without one of the clusters the others do not tell the coefficient.")
     return tuple(text for text in found if text)

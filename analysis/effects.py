@@ -5,9 +5,9 @@
 Point and round dummies are centred, so the constant is the mean of the baseline treatment on the average round and point.
 On a grid b_k is the average of the differences within points (each point alike where the panel is balanced; a point at
 which a treatment is missing tells nothing of it), and `by_point()` gives the differences point by point. Standard errors
-are statsmodels' cluster sandwich with its correction G/(G-1) (n-1)/(n-K); session s is one cluster over all cells, which
-share its draws, and where they do not this has fewer clusters than it might. p values and intervals use Student's t on
-G - 1 degrees of freedom (`use_t=True`): the normal law that statsmodels takes by default is too optimistic.
+are `vcov`'s, by default the cluster jackknife (see `covariance`); session s is one cluster over all cells, which share its
+draws, and where they do not this has fewer clusters than it might. p values and intervals use Student's t on G - 1 degrees
+of freedom: the normal law that statsmodels takes by default is too optimistic.
 
 (2)  y_tgsd = W_tgsd / F_tgs,  weight F_tgs,  with welfare W and the session's mean first best F:
 
@@ -142,15 +142,13 @@ def treatment_effects(
         parameters=swept,
         points=_by_point(days, outcome, cluster, baseline, absorb, swept, vcov, table),
         vcov=vcov,
-        cautions=cautions(
-            vcov, count, days.groupby("treatment", sort=False, observed=True)[cluster].nunique().to_dict()
-        ),
+        cautions=cautions(vcov, count, _clusters_of(days, cluster), table),
         ratio=ratio,
     )
 
 
 def _fit(days: pd.DataFrame, outcome: str, cluster: str, baseline: str, absorb: str | None, swept: Sequence[str], vcov):
-    """The regression, its coefficients of interest, and in how many clusters each treatment is."""
+    """The regression and its coefficients of interest."""
     effects = [name for name in study_order(treatments_of(days)) if name != baseline]
     y, x = design(days, outcome, effects, absorb, swept)
     if days[cluster].nunique() < 2:
@@ -164,6 +162,11 @@ def _fit(days: pd.DataFrame, outcome: str, cluster: str, baseline: str, absorb: 
     table = _rounded(vcov.inference(fit))
     table.index.name = "treatment"
     return fit, table
+
+
+def _clusters_of(days: pd.DataFrame, cluster: str) -> dict[str, int]:
+    """In how many clusters each treatment is."""
+    return days.groupby("treatment", sort=False, observed=True)[cluster].nunique().to_dict()
 
 
 def _rounded(table: pd.DataFrame) -> pd.DataFrame:
