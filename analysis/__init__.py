@@ -7,7 +7,11 @@ if __name__ != "dcg_econ.analysis":
     )
 
 from dcg_econ.analysis.bid_figures import bid_figure
+from dcg_econ.analysis.comparisons import comparisons_table
+from dcg_econ.analysis.corrections import Holm, RomanoWolf
+from dcg_econ.analysis.covariance import CRV1, CRV3
 from dcg_econ.analysis.demand import InstrumentalVariables, fulton_demand, two_stage_least_squares
+from dcg_econ.analysis.effect_sizes import DetectableEffect, EffectSize, effect_size, minimum_detectable_effect
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
 from dcg_econ.analysis.export import write_csv, write_stata
 from dcg_econ.analysis.field_figure import animate_message_field, animation_html, draw_message_field
@@ -24,6 +28,7 @@ from dcg_econ.analysis.grid_figures import grid_figure, grid_training_figure
 from dcg_econ.analysis.incentives import incentives_table
 from dcg_econ.analysis.information_cost import information_cost_figure, information_cost_table
 from dcg_econ.analysis.institutions import institutions_table, payments_table
+from dcg_econ.analysis.mixed import MixedEffects, mixed_effects
 from dcg_econ.analysis.otree import (
     AsExported,
     BargainingApp,
@@ -38,33 +43,50 @@ from dcg_econ.analysis.otree import (
     to_otree,
 )
 from dcg_econ.analysis.panels import market_days
+from dcg_econ.analysis.permutation import SessionTest, permutation_test, rank_test
 from dcg_econ.analysis.plan import plan_table
+from dcg_econ.analysis.power_analysis import Power, power
 from dcg_econ.analysis.report import ReportMaterial, write_report
 from dcg_econ.analysis.stack import stack_panels
 from dcg_econ.analysis.tables import Table
 from dcg_econ.analysis.talk import talk_table
 from dcg_econ.analysis.talk_figure import surplus_bits_figure
-from dcg_econ.analysis.welfare import welfare_table
+from dcg_econ.analysis.welfare import shares_table, welfare_table
+from dcg_econ.analysis.wild import Rademacher, Webb, WildBootstrap
 
 __all__ = [
+    "CRV1",
+    "CRV3",
     "AsExported",
     "BargainingApp",
     "ByGroup",
     "BySession",
+    "DetectableEffect",
     "DoubleAuctionApp",
+    "EffectSize",
     "Exchange",
+    "Holm",
     "InstrumentalVariables",
+    "MixedEffects",
     "Money",
     "OTreeApp",
+    "Power",
     "PublicGoodsApp",
+    "Rademacher",
     "ReportMaterial",
+    "RomanoWolf",
+    "SessionTest",
     "Table",
     "TreatmentEffects",
+    "Webb",
+    "WildBootstrap",
     "animate_message_field",
     "animation_html",
     "bid_figure",
+    "comparisons_table",
     "demand_figure",
     "draw_message_field",
+    "effect_size",
     "effects_table",
     "efficiency_figure",
     "frontier_figure",
@@ -76,12 +98,18 @@ __all__ = [
     "information_cost_table",
     "institutions_table",
     "market_days",
+    "minimum_detectable_effect",
+    "mixed_effects",
     "payments_table",
+    "permutation_test",
     "plan_table",
+    "power",
     "price_figure",
+    "rank_test",
     "read_otree",
     "save_figure",
     "schedules_figure",
+    "shares_table",
     "stack_panels",
     "surplus_bits_figure",
     "talk_table",

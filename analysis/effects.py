@@ -5,9 +5,9 @@
 Point and round dummies are centred, so the constant is the mean of the baseline treatment on the average round and point.
 On a grid b_k is the average of the differences within points (each point alike where the panel is balanced; a point at
 which a treatment is missing tells nothing of it), and `by_point()` gives the differences point by point. Standard errors
-are statsmodels' cluster sandwich with its correction G/(G-1) (n-1)/(n-K); session s is one cluster over all cells, which
-share its draws, and where they do not this has fewer clusters than it might. p values and intervals use Student's t on
-G - 1 degrees of freedom (`use_t=True`): the normal law that statsmodels takes by default is too optimistic.
+are `vcov`'s, by default the cluster jackknife (see `covariance`); session s is one cluster over all cells, which share its
+draws, and where they do not this has fewer clusters than it might. p values and intervals use Student's t on G - 1 degrees
+of freedom: the normal law that statsmodels takes by default is too optimistic.
 
 (2)  y_tgsd = W_tgsd / F_tgs,  weight F_tgs,  with welfare W and the session's mean first best F:
 
@@ -21,10 +21,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.covariance import DEFAULT, AbstractCovariance, cautions
+from dcg_econ.analysis.effects_design import WEIGHT, baseline_of, design, sample
 from dcg_econ.analysis.effects_print import effects_table, point_effects_table, single_table
-from dcg_econ.analysis.names import nearest
-from dcg_econ.analysis.panels import cell_keys, market_days, treatments_of
+from dcg_econ.analysis.panels import treatments_of
 from dcg_econ.analysis.points import at_point, parameters_of, points_of
+from dcg_econ.analysis.regression import regression_of
+from dcg_econ.analysis.results import AbstractResult
 from dcg_econ.analysis.style import CONSTANT, study_order
 from dcg_econ.analysis.tables import Table
 from dcg_econ.analysis.units import outcome_label, units_of
@@ -32,17 +35,15 @@ from dcg_econ.analysis.units import outcome_label, units_of
 __all__ = ["TreatmentEffects", "effects_table", "treatment_effects"]
 
 ZERO_VARIANCE = 1e-10  # standard errors below this share of the largest number are rounding: their square is 1e-20
-ZERO = 1e-12  # a first best below this share of the mean is none
-WEIGHT = "_weight"
-MANY = 4e7  # numbers in the matrix of regressors: 320 megabytes
 
 
 @dataclass(frozen=True, eq=False)
-class TreatmentEffects:
+class TreatmentEffects(AbstractResult):
     """A fit of (1). `coefficients`: one row per treatment but the baseline, then the constant (the baseline's mean);
     columns b, se, t, p, low, high (95%), in the outcome's unit. `points`: the same by grid point, one row per parameter
     values x treatment, with n, clusters and a `note` where nothing could be estimated. `dropped` counts market days
-    without a finite outcome. `ratio`: whether efficiency is a ratio of expectations, (2).
+    without a finite outcome. `vcov` made the errors, `cautions` say where they may not hold. `ratio`: whether efficiency is
+    a ratio of expectations, (2).
     """
 
     coefficients: pd.DataFrame
@@ -60,6 +61,8 @@ class TreatmentEffects:
     period: str
     parameters: tuple[str, ...]
     points: pd.DataFrame
+    vcov: AbstractCovariance
+    cautions: tuple[str, ...] = ()
     ratio: bool = False
 
     def table(self) -> Table:
@@ -70,27 +73,9 @@ class TreatmentEffects:
         """The effects at each point of the grid, estimated from that point's days alone."""
         return point_effects_table(self)
 
-    def summary(self) -> str:
-        """The table as plain text."""
-        return str(self.table())
-
     def to_frame(self) -> pd.DataFrame:
         """The unrounded coefficients."""
         return self.coefficients.copy()
-
-    def to_markdown(self) -> str:
-        """The table in Markdown."""
-        return self.table().to_markdown()
-
-    def to_latex(self) -> str:
-        """The table in LaTeX (booktabs, threeparttable)."""
-        return self.table().to_latex()
-
-    def __str__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        return self.table().to_html()
 
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
@@ -106,7 +91,7 @@ class TreatmentEffects:
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, str]:
-        return {"vcov_type": "CRV1", "clustervar": self.cluster, "se_type": f"by: {self.cluster}"}
+        return {"vcov_type": self.vcov.label, "clustervar": self.cluster, "se_type": f"by: {self.cluster}"}
 
     def __maketables_stat__(self, key: str):
         return {"N": self.n, "r2": self.r_squared, "se_type": f"by: {self.cluster}", "clusters": self.clusters}.get(key)
@@ -120,6 +105,7 @@ def treatment_effects(
     absorb: str | None = "round",
     parameters: Sequence[str] | None = None,
     ratio: bool | None = None,
+    vcov: AbstractCovariance = DEFAULT,
 ) -> TreatmentEffects:
     """Effects of the treatments on `outcome` relative to `baseline`, equation (1).
 
@@ -128,13 +114,15 @@ def treatment_effects(
     `baseline` defaults to "competitive", else the panel's first treatment. `absorb=None` leaves the round effects out.
     `parameters` are the swept columns (default: the panel's). `ratio=True` takes efficiency as a ratio of expectations,
     (2), like the welfare table; False as a mean over days of ratios; by default a ratio of expectations only where a
-    day's own ratio need not exist (its first best may be zero). Raises ValueError for an unknown name, an outcome that
+    day's own ratio need not exist (its first best may be zero). `vcov` makes the standard errors: `CRV3()`, the cluster
+    jackknife, by default; `CRV1()`; `WildBootstrap(draws=9999, seed=0)`. Raises ValueError for an unknown name, an outcome that
     does not vary, one treatment, or fewer than two clusters.
     """
-    days, dropped, ratio = _sample(panel, outcome, cluster, absorb, parameters, ratio)
+    days, dropped, ratio = sample(panel, outcome, cluster, absorb, parameters, ratio)
     swept = parameters_of(days)
-    baseline = _baseline(treatments_of(days), baseline)
-    fit, table, count = _fit(days, outcome, cluster, baseline, absorb, swept)
+    baseline = baseline_of(treatments_of(days), baseline)
+    fit, table = _fit(days, outcome, cluster, baseline, absorb, swept, vcov)
+    count = fit.clusters
     labels = panel.attrs.get("variable_labels", {})
     label, unit = outcome_label(outcome, labels)
     return TreatmentEffects(
@@ -143,132 +131,65 @@ def treatment_effects(
         baseline=baseline,
         cluster=cluster,
         absorbed=absorb,
-        n=int(fit.nobs),
+        n=len(days),
         clusters=count,
         df=count - 1,
-        r_squared=float(fit.rsquared),
+        r_squared=fit.r_squared,
         dropped=dropped,
         label=label,
         unit=unit,
         period=units_of(labels).period,
         parameters=swept,
-        points=_by_point(days, outcome, cluster, baseline, absorb, swept),
+        points=_by_point(days, outcome, cluster, baseline, absorb, swept, vcov, table),
+        vcov=vcov,
+        cautions=cautions(vcov, count, _clusters_of(days, cluster), table),
         ratio=ratio,
     )
 
 
-def _sample(panel, outcome: str, cluster: str, absorb: str | None, parameters, ratio: bool | None):
-    """The days with a finite outcome and their weights, how many are left out, and whether (2) is used."""
-    keep = [name for name in dict.fromkeys((outcome, cluster, absorb)) if name in panel]
-    days = market_days(panel, keep=keep, parameters=parameters)
-    for name, what in ((outcome, "outcome"), (cluster, "cluster"), (absorb, "absorbed effect")):
-        if name is not None and name not in days:
-            raise ValueError(f"the panel knows no {what} `{name}`{nearest(name, days.columns)}")
-    if not pd.api.types.is_numeric_dtype(days[outcome]):
-        raise ValueError(f"the outcome `{outcome}` is not numeric")
-    if ratio and outcome != "efficiency":
-        raise ValueError(f"ratio=True is a way to take efficiency, not `{outcome}`: leave it out")
-    if ratio is None:
-        ratio = outcome == "efficiency" and bool((days["first_best"] <= ZERO * days["first_best"].mean()).any())
-    days = _as_ratio(days) if ratio else days.assign(**{WEIGHT: 1.0})
-    good = np.isfinite(days[outcome].astype(float)) & (days[WEIGHT] > 0)
-    return days[good], int((~good).sum()), ratio
-
-
-def _as_ratio(days: pd.DataFrame) -> pd.DataFrame:
-    """Equation (2): welfare over the session's mean first best, with that mean as weight, every point alike."""
-    own = [days[key] for key in [*cell_keys(days), "session"]]
-    best = days["first_best"].groupby(own, observed=True, dropna=False).transform("mean")
-    swept = list(parameters_of(days))
-    points = (
-        days.groupby(swept, sort=False, observed=True, dropna=False).ngroup() if swept else pd.Series(0, days.index)
-    )
-    weight = best / best.groupby(points).transform("mean")
-    return days.assign(efficiency=days["welfare"] / best, **{WEIGHT: weight})
-
-
-def _baseline(treatments: list[str], baseline: str | None) -> str:
-    if len(treatments) < 2:
-        raise ValueError(f"an effect compares treatments, and the panel has finite outcomes for {treatments} only")
-    if baseline is None:
-        return "competitive" if "competitive" in treatments else treatments[0]
-    if baseline not in treatments:
-        raise ValueError(f"the panel has no treatment `{baseline}` to take as baseline{nearest(baseline, treatments)}")
-    return baseline
-
-
-def _fit(days: pd.DataFrame, outcome: str, cluster: str, baseline: str, absorb: str | None, swept: Sequence[str]):
-    """statsmodels' fit, the coefficients of interest, and the number of clusters."""
-    import statsmodels.api as sm
-
+def _fit(days: pd.DataFrame, outcome: str, cluster: str, baseline: str, absorb: str | None, swept: Sequence[str], vcov):
+    """The regression and its coefficients of interest."""
     effects = [name for name in study_order(treatments_of(days)) if name != baseline]
-    y, x = _design(days, outcome, effects, absorb, swept)
-    groups = pd.factorize(days[cluster])[0]
-    count = int(groups.max()) + 1
-    if count < 2:
+    y, x = design(days, outcome, effects, absorb, swept)
+    if days[cluster].nunique() < 2:
         raise ValueError(f"one cluster in `{cluster}` gives no standard error: run more sessions (sessions=20)")
     if np.linalg.matrix_rank(x.to_numpy().T @ x.to_numpy()) < x.shape[1]:
         raise ValueError(
             f"`{absorb}` and the treatments are collinear: each treatment needs the same days, or absorb=None"
             + ("; each grid point needs two treatments" if swept else "")
         )
-    model = sm.WLS(y, x, weights=days[WEIGHT])
-    fit = model.fit(method="qr", cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
-    table = _coefficients(fit).loc[[*effects, CONSTANT]]
+    fit = regression_of(y, x, [*effects, CONSTANT], days[WEIGHT], days[cluster])
+    table = _rounded(vcov.inference(fit))
     table.index.name = "treatment"
-    return fit, table, count
+    return fit, table
 
 
-def _design(days, outcome: str, effects: list[str], absorb: str | None, swept) -> tuple[pd.Series, pd.DataFrame]:
-    y = days[outcome].astype(float)
-    if np.ptp(y) <= 1e-12 * max(1.0, float(y.abs().max())):
-        raise ValueError(
-            f"`{outcome}` is {y.iloc[0]:.6g} on every market day: there is nothing to explain; take an outcome that "
-            "varies between treatments"
-        )
-    x = pd.DataFrame({name: (days["treatment"] == name).astype(float) for name in effects}, index=days.index)
-    if swept:
-        point = days.groupby(list(swept), sort=False, observed=True, dropna=False).ngroup()
-        x = x.join(_dummies(point, "point"))
-    if absorb is not None:
-        if days[absorb].nunique() * len(days) > MANY:
-            raise ValueError(
-                f"{days[absorb].nunique():,d} effects of `{absorb}` on {len(days):,d} days are too many for dummies: "
-                "give absorb=None, which leaves the estimates as they are where every treatment has the same rounds"
-            )
-        x = x.join(_dummies(days[absorb], absorb))
-    return y, x.assign(**{CONSTANT: 1.0})
+def _clusters_of(days: pd.DataFrame, cluster: str) -> dict[str, int]:
+    """In how many clusters each treatment is."""
+    return days.groupby("treatment", sort=False, observed=True)[cluster].nunique().to_dict()
 
 
-def _dummies(values: pd.Series, prefix: str) -> pd.DataFrame:
-    dummies = pd.get_dummies(values.astype("category"), drop_first=True, dtype=float, prefix=prefix)
-    return dummies - dummies.mean()
-
-
-def _coefficients(fit) -> pd.DataFrame:
-    """The fit's coefficients; a variance that is zero but for rounding (a baseline that never varies) gives se = 0."""
-    with np.errstate(invalid="ignore"):
-        interval = fit.conf_int()
-        columns = {"b": fit.params, "se": fit.bse, "t": fit.tvalues, "p": fit.pvalues}
-    table = pd.DataFrame(columns | {"low": interval[0], "high": interval[1]})
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    """A variance that is zero but for rounding (a baseline that never varies) gives se = 0."""
     scale = np.nanmax([table["se"].max(), table["b"].abs().max()])
-    exact = table["se"].isna() | (table["se"] <= ZERO_VARIANCE * scale)
+    exact = table["se"] <= ZERO_VARIANCE * scale
     table.loc[exact, "se"] = 0.0
     table.loc[exact, ["t", "p"]] = np.nan
     table.loc[exact, "low"] = table.loc[exact, "high"] = table.loc[exact, "b"]
     return table
 
 
-def _by_point(days, outcome: str, cluster: str, baseline: str, absorb: str | None, swept) -> pd.DataFrame:
-    """Fits of (1) to one point at a time, one row per point and treatment; `note` says why a row is empty."""
+def _by_point(days, outcome: str, cluster: str, baseline: str, absorb: str | None, swept, vcov, whole) -> pd.DataFrame:
+    """Fits of (1) to one point at a time, one row per point and treatment; `note` says why a row is empty. Where nothing
+    is swept the one point is the `whole`."""
     every = [name for name in study_order(treatments_of(days)) if name != baseline]
     rows = []
     for point in points_of(days, swept):
         own = at_point(days, swept, point)
         found, note = pd.DataFrame(), ""
         try:
-            _baseline(treatments_of(own), baseline)
-            _, found, _ = _fit(own, outcome, cluster, baseline, absorb, ())
+            baseline_of(treatments_of(own), baseline)
+            found = _fit(own, outcome, cluster, baseline, absorb, (), vcov)[1] if swept else whole
         except ValueError as error:
             note = str(error)
         for name in every:

@@ -43,8 +43,8 @@ def single_table(fit: TreatmentEffects) -> Table:
     notes = [
         f"Outcome: {fit.label}{_in_unit(fit)}; one observation a {fit.period} and {_cell(fit)}, {fit.n:,d} in all. "
         f"Effects are relative to {treatment_label(fit.baseline)}; {effects}{fitted}.",
-        f"Standard errors clustered by {fit.cluster} ({fit.clusters} clusters); p values and 95% intervals by "
-        f"Student's t on {fit.df} degrees of freedom (clusters - 1). {STARS_LEGEND}",
+        f"Standard errors clustered by {fit.cluster} ({fit.clusters} clusters): {fit.vcov.rule(str(fit.df))}. {STARS_LEGEND}",
+        *fit.cautions,
         *(_efficiency(fit) if fit.ratio else []),
         *_dropped(fit),
     ]
@@ -68,8 +68,9 @@ def point_effects_table(fit: TreatmentEffects) -> Table:
     notes = [
         f"Outcome: {fit.label}{_in_unit(fit)}; one observation a {fit.period} and treatment, each point by itself. Effects "
         f"are relative to {treatment_label(fit.baseline)} at the same point; {effects}.",
-        f"Standard errors clustered by {fit.cluster} ({between} clusters a point); p values and 95% intervals by Student's "
-        f"t on clusters - 1 degrees of freedom, not adjusted for the number of points. {STARS_LEGEND}",
+        f"Standard errors clustered by {fit.cluster} ({between} clusters a point): {fit.vcov.rule('as many')}; not adjusted "
+        f"for the number of points. {STARS_LEGEND}",
+        *fit.cautions,
         *_efficiency(fit),
         *_dropped(fit),
     ]
@@ -92,12 +93,7 @@ def effects_table(fits: Sequence[TreatmentEffects]) -> Table:
     first = fits[0]
     units = "; ".join(f"{fit.label}: {fit.unit or 'its own unit'}" for fit in fits)
     dfs = ", ".join(sorted({str(fit.df) for fit in fits}))
-    correction = (
-        f", with the correction (n - 1)/(n - K) for the {_absorbed(first)} effects too, so that they may exceed those of "
-        "the welfare table in the last digit"
-        if first.absorbed
-        else ""
-    )
+    rules = "; ".join(dict.fromkeys(fit.vcov.rule(dfs) for fit in fits))
     average = ""
     if first.parameters:
         holes = any((fit.points["note"] != "").any() for fit in fits)
@@ -107,8 +103,8 @@ def effects_table(fits: Sequence[TreatmentEffects]) -> Table:
     notes: tuple[str, ...] = (
         f"Least squares, one observation a {first.period} and {_cell(first)}. Units: {units}.{average} The constant is the "
         f"baseline's mean on the {where}.",
-        f"Standard errors in brackets, clustered by {first.cluster}{correction}; stars by Student's t on {dfs} degrees of "
-        f"freedom (clusters - 1). {STARS_LEGEND}",
+        f"Standard errors in brackets, clustered by {first.cluster}: {rules}. {STARS_LEGEND}",
+        *dict.fromkeys(caution for fit in fits for caution in fit.cautions),
     )
     notes += tuple(note for fit in fits for note in _efficiency(fit))
     notes += tuple(dict.fromkeys(note for fit in fits for note in _dropped(fit)))

@@ -36,6 +36,26 @@ class Estimate:
         """Whether the 95% interval lies on one side of zero."""
         return bool(self.low > 0 or self.high < 0)
 
+    def p(self, alternative: str = "two-sided") -> float:
+        """p value of no difference by Student's t; "greater" and "less" are the claim's side. NaN without an error."""
+        if alternative == "two-sided":
+            return float(np.minimum(1.0, 2 * self._above(abs(self.value))))
+        return self._above(self.value if alternative == "greater" else -self.value)
+
+    def p_equal(self, margin: float) -> float:
+        """p value of a difference of `margin` or more, by two one-sided t tests (TOST); NaN without an error."""
+        return float(np.maximum(self._above(self.value + margin), self._above(margin - self.value)))
+
+    def _above(self, distance: float) -> float:
+        """P(T > distance / se); without variation all or nothing."""
+        from scipy import stats
+
+        if np.isnan(self.se):
+            return np.nan
+        if self.se == 0:
+            return 0.0 if distance > 0 else 1.0
+        return float(stats.t.sf(distance / self.se, self.df))
+
     def scaled(self, factor: float) -> "Estimate":
         """The estimate in another unit (100 for per cent)."""
         low, high = sorted((factor * self.low, factor * self.high))
@@ -71,7 +91,15 @@ def ratio_difference(days: pd.DataFrame, against: pd.DataFrame, numerator: str, 
 def mean_difference(
     pairs: Sequence[tuple[pd.DataFrame, pd.DataFrame]], numerator: str, denominator: str
 ) -> tuple[Estimate, bool]:
-    """Mean over grid points of the difference of two ratios, and whether it is paired by session.
+    """Mean over grid points of the difference of two ratios, and whether it is paired by session; see `session_terms`."""
+    terms = session_terms(pairs, numerator, denominator)
+    return terms.estimate(), terms.paired
+
+
+def session_terms(
+    pairs: Sequence[tuple[pd.DataFrame, pd.DataFrame]], numerator: str, denominator: str
+) -> "SessionTerms":
+    """What each session adds to the mean over grid points of the difference of two ratios.
 
     `pairs` holds (treatment's days, other's days) per point; each point counts alike. Sessions that both sides have at
     every point are paired; where there is none the sides are taken as independent. Raises ValueError where a session of
@@ -85,9 +113,33 @@ def mean_difference(
     (own, own_terms), (base, base_terms) = (
         _average(side, common or sessions, numerator, denominator) for side, sessions in zip(sides, whole, strict=True)
     )
-    if common:
-        return _estimate(own - base, own_terms - base_terms), True
-    return _welch(own - base, _estimate(own, own_terms), _estimate(base, base_terms)), False
+    return SessionTerms(own, own_terms, base, base_terms, bool(common))
+
+
+@dataclass(frozen=True, eq=False)
+class SessionTerms:
+    """A difference own - base with its linearised terms by session, which sum to zero on each side."""
+
+    own: float
+    own_terms: pd.Series
+    base: float
+    base_terms: pd.Series
+    paired: bool
+
+    def estimate(self) -> Estimate:
+        """The difference with its error: of the pairs, or Welch's."""
+        value = self.own - self.base
+        if self.paired:
+            return _estimate(value, self.own_terms - self.base_terms)
+        return _welch(value, _estimate(self.own, self.own_terms), _estimate(self.base, self.base_terms))
+
+    def values(self) -> tuple[pd.Series, ...]:
+        """Numbers by session whose mean is the difference and whose standard error is the estimate's: one series of
+        differences where paired, else one of each side."""
+        if self.paired:
+            return (self.own - self.base + len(self.own_terms) * (self.own_terms - self.base_terms),)
+        sides = ((self.own, self.own_terms), (self.base, self.base_terms))
+        return tuple(value + len(terms) * terms for value, terms in sides)
 
 
 def session_ratios(days: pd.DataFrame, numerator: str, denominator: str) -> pd.Series:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from dcg_econ.analysis.benchmarks import REFERENCE
+from dcg_econ.analysis.corrections import HOLM, AbstractCorrection
 from dcg_econ.analysis.demand import InstrumentalVariables
 from dcg_econ.analysis.points import varied
 from dcg_econ.analysis.tables import Table
@@ -21,10 +22,11 @@ class ReportMaterial:
     "missing"), seconds, warnings, and for a study on a grid treatment, sessions, unconverged, error and the parameters.
     `notes`: assumptions and limits, a sentence each.
 
-    `parameters` are the swept columns (default: `panel.attrs["parameters"]`). `hypotheses`: the pre-analysis plan, as
-    `plan_table` takes it. `outcomes`: the declared primary outcomes (columns of a market day; "payoff" is the mean over
-    participants). `sessions_planned`: sessions a cell was to have. `labels` replaces `panel.attrs["variable_labels"]`.
-    `registered`: the plan as it was registered before the data, `specification`: that of the run, as plain values.
+    `parameters` are the swept columns (default: `panel.attrs["parameters"]`). `hypotheses` and `correction`: the
+    pre-analysis plan, as `plan_table` takes them. `outcomes`: the declared primary outcomes (columns of a market day;
+    "payoff" is the mean over participants). `sessions_planned`: sessions a cell was to have. `labels` replaces
+    `panel.attrs["variable_labels"]`. `registered`: the plan as it was registered before the data, `specification`: that of
+    the run, as plain values.
     """
 
     title: str
@@ -48,6 +50,7 @@ class ReportMaterial:
     notes: tuple[str, ...] | list[str] = ()
     parameters: Sequence[str] | None = None
     hypotheses: Sequence[Mapping] = ()
+    correction: AbstractCorrection = HOLM
     outcomes: Sequence[str] = ()
     sessions_planned: int | None = None
     labels: Mapping[str, str] | None = None

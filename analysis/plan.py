@@ -7,8 +7,9 @@ A hypothesis compares `treatment` with `against` (a treatment, or for efficiency
 
 with the standard error of `inference`, clustered by session, paired where both have the sessions (else Welch). With a
 margin m the claim is |d| < m and is tested by two one-sided tests (TOST): p = max(P(T > (d + m)/se), P(T < (d - m)/se)).
-p values are adjusted within a family by Holm's method; a hypothesis that could not be tested keeps its place with p = 1,
-so that a failed cell makes no other claim easier. Sources: Schuirmann (1987); Holm (1979).
+p values are adjusted within a family, by Holm's method unless the study declared another (see `corrections`); a hypothesis
+that could not be tested keeps its place with p = 1, so that a failed cell makes no other claim easier. Source: Schuirmann
+(1987).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,17 +19,19 @@ import numpy as np
 import pandas as pd
 
 from dcg_econ.analysis.benchmarks import COLUMNS
-from dcg_econ.analysis.inference import Estimate, mean_difference
+from dcg_econ.analysis.corrections import HOLM, AbstractCorrection, Claim
+from dcg_econ.analysis.inference import Estimate, SessionTerms, session_terms
 from dcg_econ.analysis.names import nearest
 from dcg_econ.analysis.panels import market_days, sound_days
 from dcg_econ.analysis.plan_print import plan_table_of
 from dcg_econ.analysis.points import cell_text, in_cell, matches, point_text, points_of, varied
+from dcg_econ.analysis.sessions import ALIASES
 from dcg_econ.analysis.style import treatment_label
 from dcg_econ.analysis.tables import Table
 
 LEVEL = 0.05
 ALTERNATIVES = ("two-sided", "greater", "less")
-ALIASES = {"payoff": "mean_payoff"}
+
 ROUNDING = 1e-10  # differences and errors below this share of the outcome's size are the arithmetic's
 
 
@@ -71,12 +74,14 @@ def plan_table(
     hypotheses: Sequence[Mapping[str, object]],
     cells: pd.DataFrame | None = None,
     parameters: Sequence[str] | None = None,
+    correction: AbstractCorrection = HOLM,
 ) -> Table:
-    """Each declared hypothesis with its estimate, test, p value, Holm-adjusted p value within its family and verdict.
+    """Each declared hypothesis with its estimate, test, p value, adjusted p value within its family and verdict.
 
     `cells` (treatment, status, parameters) tells which cells were planned: a hypothesis that needs one without whole
-    sessions is not tested. `to_frame()`: one row per hypothesis, columns as declared, then estimate, se, low, high (95%),
-    df, sessions, test, p, p_holm, verdict, reason (empty where tested). Raises ValueError for a malformed hypothesis.
+    sessions is not tested. `correction` adjusts within families: `Holm()`, or `RomanoWolf(draws=9999, seed=0)`.
+    `to_frame()`: one row per hypothesis, columns as declared, then estimate, se, low, high (95%), df, sessions, test, p,
+    correction, p_adjusted, verdict, reason (empty where tested). Raises ValueError for a malformed hypothesis.
     """
     declared = [Hypothesis.read(item) for item in hypotheses]
     called = [item.name for item in declared]
@@ -87,10 +92,10 @@ def plan_table(
     outcomes = dict.fromkeys(ALIASES.get(item.outcome, item.outcome) for item in declared)
     days = _days(panel, tuple(outcomes), swept)
     points = _points([days, cells], swept)
-    rows = [_row(item, days, points, swept) for item in declared]
-    frame = _holm(pd.DataFrame(rows).set_index("name"))
+    rows, tested = zip(*(_row(item, days, points, swept) for item in declared), strict=True)
+    frame = _adjusted(pd.DataFrame(rows).set_index("name"), tested, correction)
     frame["verdict"] = [_verdict(item, row) for item, row in zip(declared, frame.to_dict("records"), strict=True)]
-    return plan_table_of(frame, panel.attrs.get("variable_labels", {}), LEVEL)
+    return plan_table_of(frame, panel.attrs.get("variable_labels", {}), LEVEL, correction.rule)
 
 
 def _points(frames: Sequence[pd.DataFrame | None], swept: Sequence[str]) -> list[tuple]:
@@ -106,21 +111,31 @@ def _days(panel: pd.DataFrame, outcomes: Sequence[str], swept: Sequence[str]) ->
     return sound_days(market_days(panel, keep=keep, parameters=swept))
 
 
-def _row(item: Hypothesis, days: pd.DataFrame | None, points: Sequence[tuple], swept: Sequence[str]) -> dict:
+def _row(item: Hypothesis, days: pd.DataFrame | None, points: Sequence[tuple], swept: Sequence[str]):
+    """A hypothesis as declared with what was found, and as its correction sees it."""
     row = {key: getattr(item, key) for key in Hypothesis.__dataclass_fields__}
     row["at"] = point_text(tuple(item.at), tuple(item.at.values()))
     empty = dict.fromkeys(("estimate", "se", "low", "high", "df", "p"), np.nan) | {"sessions": 0, "test": ""}
     try:
-        estimate, paired = _estimated(item, days, points, swept)
-        p, test = _tested(item, estimate, paired)
+        estimate, terms = _estimated(item, days, points, swept)
+        p, test = _tested(item, estimate, terms.paired)
     except ValueError as error:
-        return row | empty | {"reason": str(error)}
+        return row | empty | {"reason": str(error)}, Claim(np.nan)
     found = {"estimate": estimate.value, "se": estimate.se, "low": estimate.low, "high": estimate.high}
-    return row | found | {"df": estimate.df, "p": p, "sessions": estimate.sessions, "test": test, "reason": ""}
+    found |= {"df": estimate.df, "p": p, "sessions": estimate.sessions, "test": test, "reason": ""}
+    null, side = _null(item, estimate.value)
+    return row | found, Claim(p, null, side, estimate.df, terms)
 
 
-def _estimated(item: Hypothesis, days: pd.DataFrame | None, points, swept) -> tuple[Estimate, bool]:
-    """Equation (1) and whether it is paired; ValueError says why it cannot be had."""
+def _null(item: Hypothesis, value: float) -> tuple[float, str]:
+    """The null difference and the side of the claim: of equality, that of the margin that the estimate is nearer to."""
+    if item.margin is None:
+        return 0.0, item.alternative
+    return (item.margin, "less") if value >= 0 else (-item.margin, "greater")
+
+
+def _estimated(item: Hypothesis, days: pd.DataFrame | None, points, swept) -> tuple[Estimate, SessionTerms]:
+    """Equation (1) and what each session adds to it; ValueError says why it cannot be had."""
     if days is None or days.empty:
         raise ValueError("no session has finished")
     for name in item.at:
@@ -136,10 +151,8 @@ def _estimated(item: Hypothesis, days: pd.DataFrame | None, points, swept) -> tu
         pairs.append((own, _other(item, days, swept, point, own, numerator)))
     scale = max(1e-300, *(abs(side[numerator]).max() for pair in pairs for side in pair))
     ratios = denominator != "_one"
-    estimate, paired = mean_difference(
-        [tuple(side.assign(_one=1.0) for side in pair) for pair in pairs], numerator, denominator
-    )
-    return _rounded(estimate, 1.0 if ratios else float(scale)), paired
+    terms = session_terms([tuple(side.assign(_one=1.0) for side in pair) for pair in pairs], numerator, denominator)
+    return _rounded(terms.estimate(), 1.0 if ratios else float(scale)), terms
 
 
 def _ratio_of(item: Hypothesis, days: pd.DataFrame) -> tuple[str, str]:
@@ -189,38 +202,27 @@ def _rounded(estimate: Estimate, scale: float) -> Estimate:
 
 def _tested(item: Hypothesis, estimate: Estimate, paired: bool) -> tuple[float, str]:
     """The p value by Student's t and the name of the test."""
-    from scipy import stats
-
     df = f"{estimate.df:.0f}" if paired else f"{estimate.df:.1f}"
     kind = f"{'paired' if paired else 'Welch'} t, {df} df"
-
-    def upper(distance: float) -> float:
-        if estimate.se == 0:
-            return 0.0 if distance > 0 else 1.0
-        return float(stats.t.sf(distance / estimate.se, estimate.df))
-
     if item.margin is not None:
-        return max(upper(estimate.value + item.margin), upper(item.margin - estimate.value)), f"TOST, {kind}"
-    if item.alternative == "two-sided":
-        return min(1.0, 2 * upper(abs(estimate.value))), f"two-sided, {kind}"
-    sign = 1.0 if item.alternative == "greater" else -1.0
-    return upper(sign * estimate.value), f"one-sided, {kind}"
+        return estimate.p_equal(item.margin), f"TOST, {kind}"
+    sides = "two-sided" if item.alternative == "two-sided" else "one-sided"
+    return estimate.p(item.alternative), f"{sides}, {kind}"
 
 
-def _holm(frame: pd.DataFrame) -> pd.DataFrame:
-    """Adds `p_holm`; what was not tested counts as p = 1 and gets none."""
-    from statsmodels.stats.multitest import multipletests
-
-    adjusted = pd.Series(np.nan, frame.index)
-    for _, own in frame.groupby("family", sort=False):
-        adjusted[own.index] = multipletests(own["p"].fillna(1.0), method="holm")[1]
-    return frame.assign(p_holm=adjusted.where(frame["p"].notna()))
+def _adjusted(frame: pd.DataFrame, tested: Sequence[Claim], correction: AbstractCorrection) -> pd.DataFrame:
+    """Adds `correction` and `p_adjusted`, family by family."""
+    adjusted = np.full(len(frame), np.nan)
+    for family in frame["family"].unique():
+        own = np.flatnonzero(frame["family"] == family)
+        adjusted[own] = correction.adjust([tested[i] for i in own])
+    return frame.assign(correction=correction.label, p_adjusted=adjusted)
 
 
 def _verdict(item: Hypothesis, row: Mapping) -> str:
     if row["reason"]:
         return "not tested"
-    supported = row["p_holm"] < LEVEL
+    supported = row["p_adjusted"] < LEVEL
     own, other = treatment_label(item.treatment), treatment_label(item.against)
     if item.margin is not None:
         return f"{'equality supported' if supported else 'equality not established'}: within ±{item.margin:g}"

@@ -12,11 +12,11 @@ from dcg_econ.analysis.units import outcome_label
 WORDS = {"two-sided": "differs from", "greater": "is above", "less": "is below"}
 
 
-def plan_table_of(frame: pd.DataFrame, labels: Mapping[str, str], level: float) -> Table:
+def plan_table_of(frame: pd.DataFrame, labels: Mapping[str, str], level: float, rule: str) -> Table:
     """The printed table of the plan's frame."""
     printed = pd.DataFrame([_cells(name, row, labels) for name, row in frame.iterrows()], dtype=object)
     tested = int(frame["p"].notna().sum())
-    supported = int((frame["p_holm"] < level).sum())
+    supported = int((frame["p_adjusted"] < level).sum())
     shown = {name: outcome_label(name, labels)[1] for name in dict.fromkeys(frame["outcome"])}
     units = "; ".join(f"{name}: {unit}" for name, unit in shown.items() if unit)
     notes = [
@@ -24,7 +24,8 @@ def plan_table_of(frame: pd.DataFrame, labels: Mapping[str, str], level: float) 
         "Estimates are treatment minus the other, with standard errors clustered by session in brackets"
         + (f" (units: {units})" if units else "")
         + "; on a grid, the mean over the declared points of the differences within each, every point alike.",
-        "p (Holm): adjusted for the number of hypotheses declared in the family; one that could not be tested keeps its "
+        "Degrees of freedom: sessions - 1 where they are paired, else Satterthwaite's; the sessions are the clusters.",
+        f"p ({frame['correction'].iloc[0]}): {rule}; a hypothesis that could not be tested keeps its "
         "place with p = 1. TOST: two one-sided tests of equality within the margin, which has the outcome's unit.",
     ]
     reasons = [f"{name}: {row.reason}" for name, row in frame.iterrows() if row.reason]
@@ -53,8 +54,9 @@ def _cells(name: str, row: pd.Series, labels: Mapping[str, str]) -> dict[str, st
         "Declared claim": claim(row),
         "Family": row["family"] or MISSING,
         "Estimate": value if error == MISSING else f"{value} {error}",
+        "Sessions": str(row["sessions"]),
         "Test": row["test"] or MISSING,
         "p": p_text(row["p"]),
-        "p (Holm)": p_text(row["p_holm"]),
+        f"p ({row['correction']})": p_text(row["p_adjusted"]),
         "Verdict": row["verdict"],
     }

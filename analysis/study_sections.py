@@ -16,8 +16,9 @@ from dcg_econ.analysis.losses import is_loss, loss_answer, loss_figure, loss_tab
 from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
 from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
-from dcg_econ.analysis.plan import ALIASES, plan_table
+from dcg_econ.analysis.plan import plan_table
 from dcg_econ.analysis.points import cell_text, points_of
+from dcg_econ.analysis.sessions import ALIASES
 from dcg_econ.analysis.study_computed import cells_table
 from dcg_econ.analysis.study_design import design
 from dcg_econ.analysis.study_wording import counts, study_answer, study_terms
@@ -172,7 +173,7 @@ def plan_blocks(material: ReportMaterial, panel: pd.DataFrame) -> tuple:
         "The hypotheses below stand in the study's specification, with their outcomes, families and margins, and are "
         "tested as they stand there; everything else in this report is description."
     )
-    return (text, plan_table(panel, material.hypotheses, material.cells, material.declared()))
+    return (text, plan_table(panel, material.hypotheses, material.cells, material.declared(), material.correction))
 
 
 def _learning(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) -> tuple:

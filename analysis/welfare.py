@@ -1,4 +1,4 @@
-"""Who gains and who loses by treatment: prices, payoffs, efficiency and its difference to a benchmark.
+"""Who gains and who loses by treatment: prices, payoffs, shares of the surplus, efficiency, its gap to a benchmark, and bits.
 
 Efficiency is E welfare / E first best (a ratio of expectations over sessions and market days, everyone included).
 Standard errors are clustered by session; see `inference` for the formula. On a grid every cell (treatment at a point)
@@ -13,6 +13,7 @@ import pandas as pd
 from dcg_econ.analysis.benchmarks import (
     BOUND_NOTE,
     COLUMNS,
+    FIRST_BEST,
     NASH,
     PRINTED,
     SECOND_BEST,
@@ -35,7 +36,7 @@ from dcg_econ.analysis.points import (
 )
 from dcg_econ.analysis.style import study_order, treatment_label
 from dcg_econ.analysis.tables import Table
-from dcg_econ.analysis.welfare_print import plural, printed_cells, welfare_notes
+from dcg_econ.analysis.welfare_print import plural, printed_cells, share_cells, share_notes, welfare_notes
 
 PLAIN = ("price", "revenue", "buyers_payoff", "fringe_payoff")
 
@@ -52,10 +53,12 @@ def welfare_table(
     gap to it stand beside any other benchmark), "first_best", or the name of a treatment at the same point.
     `parameters` are the swept columns (default: the panel's). `cells` (cell, treatment, status, parameters) adds rows
     for those that left nothing in the panel. `to_frame()` gives one row per treatment, on a grid per treatment x point:
-    each statistic with `_se`, `_low` and `_high`, in the unit of price, money per round, or shares of first best; then
-    regret (share of first best) and the counts of sessions. Raises ValueError for an unknown benchmark.
+    each statistic with `_se`, `_low` and `_high`, in the unit of price, money per round, or shares of first best;
+    `<role>_share` (E payoff of the role / E welfare), bits (of all messages of a round), regret (share of first best) and
+    the counts of sessions. Differences to several benchmarks, and tests of equality: `comparisons_table`. Raises
+    ValueError for an unknown benchmark.
     """
-    every = market_days(panel, parameters=parameters)
+    every = market_days(panel, keep=["bits"] if "bits" in panel else [], parameters=parameters)
     days = sound_days(every)
     if days.empty:
         raise ValueError("every session failed: the panel has no finite welfare; see the cells' errors")
@@ -76,6 +79,24 @@ def welfare_table(
     what = "Efficiency" if swept else "Prices, payoffs and welfare" if "price" in frame else "Payoffs and welfare"
     title = f"{what} by treatment{' and grid point' if swept else ''}, against {benchmark}"
     return Table(frame, title, notes, name="welfare", printed=printed)
+
+
+def shares_table(
+    panel: pd.DataFrame, parameters: Sequence[str] | None = None, cells: pd.DataFrame | None = None
+) -> Table:
+    """Who gets the surplus: each role's share of it, bits said and regret, a row per cell.
+
+    Arguments and `to_frame()` as in `welfare_table`, which prints the same where few treatments stand at one point; on a
+    grid its rows have no room for them. Raises ValueError where every session failed or the panel has no roles.
+    """
+    require_columns(panel, ["role", "payoff"])
+    every = market_days(panel, keep=["bits"] if "bits" in panel else [], parameters=parameters)
+    if sound_days(every).empty:
+        raise ValueError("every session failed: the panel has no finite welfare; see the cells' errors")
+    frame, swept = welfare_frame(every, FIRST_BEST, cells), parameters_of(every)
+    notes = share_notes(frame, panel.attrs.get("variable_labels", {}))
+    title = f"Shares of the surplus by treatment{' and grid point' if swept else ''}"
+    return Table(frame, title, notes, name="shares", printed=share_cells(frame, swept))
 
 
 def welfare_frame(every: pd.DataFrame, against: str, cells: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -148,6 +169,10 @@ def _statistics(days: pd.DataFrame, swept: Sequence[str], cell: tuple, against: 
     known = {*PLAIN, "mean_payoff", *(["seller_payoff"] if "revenue" in own else [])}  # revenue is the seller's payoff
     roles = [name for name in own if name.endswith("_payoff") and name not in known]
     found = {name: mean_per_day(own, name) for name in (*PLAIN, *roles, "welfare_loss") if name in own}
+    paid = [name for name in own if name.endswith("_payoff") and name != "mean_payoff"]
+    found |= {f"{name.removesuffix('_payoff')}_share": ratio(own, name, "welfare") for name in paid}
+    if "bits" in own and np.isfinite(own["bits"]).all():
+        found["bits"] = mean_per_day(own, "bits")
     if "price" in found:
         found["price"] = mean_per_day(own[own["price"].notna()], "price")  # a round without trade has none
     found["efficiency"] = ratio(own, "welfare", "first_best")

@@ -14,13 +14,21 @@ from dcg_econ.analysis.units import units_of
 PP = 100.0  # shares are printed in per cent and percentage points
 SIDE_BY_SIDE = 6  # treatments that fit on a page beside each other
 COUNTS = "Sessions (unconverged, failed)"
+SHARE_NOTE = "Share: E payoff of a role, all its players together, / E welfare, in per cent."
+BITS = "Bits said in a round, all messages"
+GROUPS = ("buyers", "fringe", "seller")
 POSSESSIVE = {"buyers_payoff": "Buyers' payoff", "fringe_payoff": "Fringe's payoff", "seller_payoff": "Seller's payoff"}
 
 
 def printed_cells(frame: pd.DataFrame, benchmark: str, swept: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
     """Few treatments at one point side by side; many of them, and a grid, a row each, so that no page is too narrow."""
-    few = not swept and len(frame) <= SIDE_BY_SIDE
+    few = side_by_side(frame)
     return one_point_cells(frame, benchmark, labels) if few else grid_cells(frame, benchmark, swept, labels)
+
+
+def side_by_side(frame: pd.DataFrame) -> bool:
+    """Whether the cells are few treatments at one point."""
+    return not isinstance(frame.index, pd.MultiIndex) and len(frame) <= SIDE_BY_SIDE
 
 
 def one_point_cells(frame: pd.DataFrame, benchmark: str, labels: Mapping[str, str]) -> pd.DataFrame:
@@ -30,12 +38,14 @@ def one_point_cells(frame: pd.DataFrame, benchmark: str, labels: Mapping[str, st
         if frame[name].notna().any():
             style = f",.{decimals(frame[f'{name}_se'], largest=largest)}f"
             rows += _pair(label, frame[name], frame[f"{name}_se"], style)
-    for name, label in _shares(frame, benchmark):
+    for name, label in [*_role_shares(frame), *_shares(frame, benchmark)]:
         style = _percent_style(frame[f"{name}_se"])
         rows += _pair(label, PP * frame[name], PP * frame[f"{name}_se"], style)
         if name.endswith("difference"):
             ends = zip(PP * frame[f"{name}_low"], PP * frame[f"{name}_high"], strict=True)
             rows.append(["its 95% interval", *(interval_text(low, high, style) for low, high in ends)])
+    if _talks(frame):
+        rows += _pair(BITS, frame["bits"], frame["bits_se"], f",.{decimals(frame['bits_se'], largest=3)}f")
     if frame["regret_mean"].notna().any():
         for name, label in (("regret_mean", "Regret, mean (%)"), ("regret_max", "Regret, largest (%)")):
             rows.append([label, *(small_percent(value) for value in frame[name])])
@@ -46,10 +56,7 @@ def one_point_cells(frame: pd.DataFrame, benchmark: str, labels: Mapping[str, st
 
 def grid_cells(frame: pd.DataFrame, benchmark: str, swept: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
     """One row per cell: efficiency, its gap to the benchmark and to first best, regret and counts; at one point means too."""
-    keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
-    columns = {"Treatment": [treatment_label(key[0]) for key in keys]}
-    for i, name in enumerate(swept):
-        columns[_head(name)] = [value_text(key[i + 1]) for key in keys]
+    columns = _cell_columns(frame, swept)
     means = [] if swept else [mean for mean in _means(frame, labels) if mean[0] != "welfare_loss"]  # the gap says it
     for name, head, largest in means:
         columns[head] = _with_errors(frame[name], frame[f"{name}_se"], largest)
@@ -64,6 +71,38 @@ def grid_cells(frame: pd.DataFrame, benchmark: str, swept: Sequence[str], labels
     counts = frame[["sessions", "unconverged", "failed"]].itertuples(index=False, name=None)
     columns[COUNTS] = [f"{every} ({unconverged}, {failed})" for every, unconverged, failed in counts]
     return pd.DataFrame(columns, dtype=object)
+
+
+def share_cells(frame: pd.DataFrame, swept: Sequence[str]) -> pd.DataFrame:
+    """One row per cell: each role's share of the surplus, bits, regret and sessions."""
+    columns = _cell_columns(frame, swept)
+    for name, head in _role_shares(frame):
+        columns[head] = _with_errors(PP * frame[name], PP * frame[f"{name}_se"])
+    if _talks(frame):
+        columns["Bits said"] = _with_errors(frame["bits"], frame["bits_se"])
+    if frame["regret_mean"].notna().any():
+        columns["Mean regret (%)"] = [small_percent(value) for value in frame["regret_mean"]]
+    columns["Sessions"] = [str(count) for count in frame["sessions"] - frame["failed"]]
+    return pd.DataFrame(columns, dtype=object)
+
+
+def share_notes(frame: pd.DataFrame, labels: Mapping[str, str]) -> tuple[str, ...]:
+    """What a share is, and how its error is made."""
+    period = units_of(labels).period
+    bits = f" Bits said: of all messages of a {period.split()[-1]}." if _talks(frame) else ""
+    regret = (
+        " Regret: largest expected gain of a player, in per cent of first best."
+        if frame["regret_mean"].notna().any()
+        else ""
+    )
+    return (f"{SHARE_NOTE}{bits}{regret} {_errors(frame, period.split()[-1])}",)
+
+
+def _cell_columns(frame: pd.DataFrame, swept: Sequence[str]) -> dict[str, list[str]]:
+    """The columns that say which cell a row is."""
+    keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
+    columns = {"Treatment": [treatment_label(key[0]) for key in keys]}
+    return columns | {_head(name): [value_text(key[i + 1]) for key in keys] for i, name in enumerate(swept)}
 
 
 def welfare_notes(
@@ -91,6 +130,8 @@ def welfare_notes(
         )
     if not isinstance(frame.index, pd.MultiIndex) and {"buyers_payoff", "fringe_payoff", "revenue"} <= set(frame):
         notes.append("The buyers' and the fringe's payoffs and the seller's revenue add up to the surplus of everyone.")
+    if _role_shares(frame) and side_by_side(frame):
+        notes.append(SHARE_NOTE)
     return (*notes, *_left_out(frame, benchmark))
 
 
@@ -138,6 +179,19 @@ def _shares(frame: pd.DataFrame, benchmark: str) -> list[tuple[str, str]]:
     found += [("difference", gap)]
     found += [("second_best_difference", "Gap to second best (pp)")] if gap != "Gap to second best (pp)" else []
     return [(name, label) for name, label in found if name in frame]
+
+
+def _role_shares(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """Shares of the surplus with their labels, where more than one role has one."""
+    names = [name for name in frame if name.endswith("_share") and f"{name}_se" in frame]
+    roles = [name.removesuffix("_share") for name in names]
+    labels = [f"Share, {role if role in GROUPS else plural(role)} (%)" for role in roles]
+    return list(zip(names, labels, strict=True)) if len(names) > 1 else []
+
+
+def _talks(frame: pd.DataFrame) -> bool:
+    """Whether something is said."""
+    return "bits" in frame and bool((frame["bits"] > 0).any())
 
 
 def _errors(frame: pd.DataFrame, day: str) -> str:

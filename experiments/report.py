@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from dcg_econ.analysis import ReportMaterial, write_report
+from dcg_econ.analysis.corrections import CORRECTIONS
 from dcg_econ.experiments.codec import kinds, short_text, spelled_text
 from dcg_econ.experiments.panel import parameter_columns
 from dcg_econ.experiments.preanalysis import plain_tree
@@ -51,6 +52,7 @@ def material_of(results: Results) -> ReportMaterial:
         "parameters": tuple(parameter_columns(specification.grid)),
         "outcomes": tuple(specification.outcomes),
         "hypotheses": [hypothesis.model_dump() for hypothesis in specification.hypotheses],
+        "correction": CORRECTIONS[specification.correction],
         "sessions_planned": specification.sessions,
         "settings": _settings(specification) | {"seconds": f"{run.get('seconds', 0):,.1f}"},
         "versions": _versions(results, run),
@@ -85,6 +87,7 @@ def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame | None:
 def _settings(specification: Specification) -> dict[str, str]:
     """The specification in flat rows."""
     left_out = {"title", "question", "treatments", "hypotheses", "outcomes"}
+    left_out |= set() if specification.hypotheses else {"correction"}
     flat = {}
     for key, value in specification.model_dump(exclude=left_out, exclude_none=True).items():
         for name, entry in value.items() if isinstance(value, dict) else [(None, value)]:

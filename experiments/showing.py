@@ -36,7 +36,7 @@ def described(name: str) -> str:
     if s.grid:
         lines += ["grid:", *(f"  {key}: {values}" for key, values in s.grid.items())]
     if s.hypotheses:
-        lines += ["hypotheses:"]
+        lines += [f"hypotheses (p values adjusted within families: {s.correction}):"]
         for h in s.hypotheses:
             claim = f"equal within {h.margin:g}" if h.margin else h.alternative
             lines.append(f"  {h.name}: {h.outcome}, {h.treatment} against {h.against}: {claim} (family {h.family})")

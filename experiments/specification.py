@@ -146,7 +146,7 @@ class Hypothesis(_Strict):
     margin: float | None = Field(
         default=None, gt=0, description="claims equality within +- this, in place of a difference"
     )
-    family: Slug = Field(default="primary", description="p-values are adjusted within a family (Holm)")
+    family: Slug = Field(default="primary", description="p-values are adjusted within a family, see correction")
 
 
 class Specification(_Strict):
@@ -170,6 +170,9 @@ class Specification(_Strict):
     )
     outcomes: list[Slug] = Field(default=["efficiency", "regret"], min_length=1, description="declared beforehand")
     hypotheses: list[Hypothesis] = Field(default_factory=list, description="declared beforehand")
+    correction: Literal["holm", "romano_wolf"] = Field(
+        default="holm", description="how p-values are adjusted within a family: Holm's method, or Romano and Wolf's"
+    )
 
     @model_validator(mode="after")
     def _consistent(self):

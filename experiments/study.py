@@ -68,9 +68,10 @@ class Study:
     `treatments` maps a name to a `Treatment`, or to its protocol or strategy alone. `grid` maps a parameter of the
     mechanism ("outside_slope", "values.high") or of training ("training.knots") to a list of values, or a name to a list
     of dicts that set several parameters together under a `label`; every combination is run. `hypotheses`: tables as in
-    a specification file (name, outcome, treatment, against, alternative, margin, family). Further keywords set the
-    training: steps, batch, knots, width, learning_rate, records. `sessions` is fixed beforehand. Raises
-    `SpecificationError`, which names the argument and the remedy.
+    a specification file (name, outcome, treatment, against, alternative, margin, family); `correction` adjusts their p
+    values within families, "holm" or "romano_wolf". Further keywords set the training: steps, batch, knots, width,
+    learning_rate, records. `sessions` is fixed beforehand. Raises `SpecificationError`, which names the argument and the
+    remedy.
 
     Results go to `folder`, by default results/NAME; running again does only what is missing there.
     """
@@ -88,6 +89,7 @@ class Study:
         grid: Any = None,
         outcomes: Any = ("efficiency", "regret"),
         hypotheses: Any = (),
+        correction: str = "holm",
         regret_tolerance: float | None = None,
         precision: str = "float64",
         folder: str | Path | None = None,
@@ -118,6 +120,7 @@ class Study:
             "grid": {key: _listed(values, f"grid.{key}", classes) for key, values in (grid or {}).items()},
             "outcomes": [outcomes] if isinstance(outcomes, str) else list(outcomes),
             "hypotheses": [dict(h) if isinstance(h, Mapping) else h for h in hypotheses],
+            "correction": correction,
         }
         if regret_tolerance is not None:
             tree["tolerances"] = {"regret": regret_tolerance}

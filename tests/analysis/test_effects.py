@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dcg_econ.analysis import effects_table, treatment_effects
+from dcg_econ.analysis import CRV1, effects_table, treatment_effects
 from dcg_econ.analysis.panels import market_days
 
 HAND = 1e-8  # a pseudo-inverse against an inverse
@@ -29,7 +29,7 @@ def sandwich(days, outcome):
 @pytest.mark.parametrize("outcome", ["efficiency", "markdown", "revenue", "log_price", "welfare_loss_share"])
 def test_coefficients_and_errors_by_hand(panel, outcome):
     names, b, se = sandwich(market_days(panel), outcome)
-    fit = treatment_effects(panel, outcome)
+    fit = treatment_effects(panel, outcome, vcov=CRV1())
     np.testing.assert_allclose(fit.coefficients.loc[names, "b"], b[:4], rtol=HAND)
     np.testing.assert_allclose(fit.coefficients.loc[names, "se"], se[:4], rtol=1e-6)
     assert (fit.n, fit.clusters, fit.df) == (240, 8, 7)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.formula.api as smf
 
-from dcg_econ.analysis import effects_table, market_days, treatment_effects, welfare_table
+from dcg_econ.analysis import CRV1, effects_table, market_days, treatment_effects, welfare_table
 
 EXACT = 1e-10  # the same sums in another order
 
@@ -66,7 +66,7 @@ def test_one_point_of_a_general_market_prints_its_own_units(make_study):
 def test_effects_with_point_dummies_equal_statsmodels(study):
     panel, _ = study
     days = market_days(panel)
-    fit = treatment_effects(panel, "efficiency", cluster="session")
+    fit = treatment_effects(panel, "efficiency", cluster="session", vcov=CRV1())
     formula = "efficiency ~ C(treatment, Treatment('silence')) + C(outside_slope) + C(round)"
     kwds = {"groups": days["session"]}
     other = smf.ols(formula, days).fit(cov_type="cluster", cov_kwds=kwds, use_t=True)
@@ -131,7 +131,7 @@ def test_efficiency_as_a_ratio_of_expectations_is_the_welfare_tables(study):
             by, want = fit.points.xs(name, level="treatment"), welfare.xs(name, level="treatment")
             np.testing.assert_allclose(by["b"], want["difference"], rtol=1e-9)
             assert fit.coefficients.loc[name, "b"] == pytest.approx(want["difference"].mean(), rel=1e-9)
-    fit = treatment_effects(panel, "efficiency", ratio=True, absorb=None)
+    fit = treatment_effects(panel, "efficiency", ratio=True, absorb=None, vcov=CRV1())
     n, k = 72, 3  # one point: 3 treatments x 6 sessions x 4 rounds; the linearised errors lack (n - 1)/(n - K)
     errors = fit.points.xs("chat", level="treatment")["se"]
     linearised = welfare.xs("chat", level="treatment")["difference_se"]

@@ -78,9 +78,9 @@ def test_holm_within_the_family_and_the_untested_keep_their_place(make_study):
     frame = plan_table(panel, declared, cells).to_frame()
     p = frame["p"]
     first, second = sorted(["a", "b"], key=lambda name: p[name])
-    assert frame.loc[first, "p_holm"] == pytest.approx(min(1, 3 * p[first]))
-    assert frame.loc[second, "p_holm"] == pytest.approx(min(1, max(3 * p[first], 2 * p[second])))
-    assert frame.loc["d", "p_holm"] == pytest.approx(p["d"]) and np.isnan(frame.loc["c", "p_holm"])
+    assert frame.loc[first, "p_adjusted"] == pytest.approx(min(1, 3 * p[first]))
+    assert frame.loc[second, "p_adjusted"] == pytest.approx(min(1, max(3 * p[first], 2 * p[second])))
+    assert frame.loc["d", "p_adjusted"] == pytest.approx(p["d"]) and np.isnan(frame.loc["c", "p_adjusted"])
     assert frame.loc["c", "verdict"] == "not tested" and "Silence at outside slope = 2" in frame.loc["c", "reason"]
 
 

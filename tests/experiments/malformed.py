@@ -79,6 +79,7 @@ BAD_VALUES = {
     ("treatments", 1, "objective"): ["joynt", "silence", {}],
     ("treatments", 1, "training"): [3, {"stepz": 3}, {"steps": 0}, {"steps": "many"}],
     ("outcomes",): [[], "efficiency", ["Not A Name"], [3]],
+    ("correction",): ["bonferroni", 3, {}],
     ("hypotheses", 0, "treatment"): ["nsh", 3, ""],
     ("hypotheses", 0, "against"): ["learned", "nobody"],
     ("hypotheses", 0, "outcome"): ["welfar", 3],

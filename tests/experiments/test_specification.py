@@ -79,6 +79,7 @@ def test_a_file_is_read_with_defaults():
         (("treatments", 1, "name"), "nash", "treatments: the name `nash` is given twice"),
         (("hypotheses", 0, "against"), "nsh", "hypotheses[0].against: no treatment `nsh`; did you mean `nash`?"),
         (("hypotheses", 0, "outcome"), "welfar", "hypotheses[0].outcome: `welfar` is not among the outcomes"),
+        (("correction",), "bonferroni", "correction: 'bonferroni' is not one of 'holm' or 'romano_wolf'"),
         (("calibration",), {}, "calibration.data: missing; add it"),
         (("rounds",), -1, "rounds: got -1; input should be greater than or equal to 1"),
     ],

@@ -1,0 +1,31 @@
+"""What every result of the analysis can do: it prints as a table, in each of the table's formats."""
+
+import abc
+
+from dcg_econ.analysis.tables import Table
+
+
+class AbstractResult(abc.ABC):
+    """A result that is a table when printed: text, Markdown, LaTeX and HTML."""
+
+    @abc.abstractmethod
+    def table(self) -> Table:
+        """The result with its unit, the sessions or clusters it rests on, and how it was tested."""
+
+    def summary(self) -> str:
+        """The table as plain text."""
+        return str(self.table())
+
+    def to_markdown(self) -> str:
+        """The table in Markdown."""
+        return self.table().to_markdown()
+
+    def to_latex(self) -> str:
+        """The table in LaTeX (booktabs, threeparttable)."""
+        return self.table().to_latex()
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
