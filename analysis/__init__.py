@@ -9,7 +9,7 @@ if __name__ != "dcg_econ.analysis":
 from dcg_econ.analysis.bid_figures import bid_figure
 from dcg_econ.analysis.demand import InstrumentalVariables, fulton_demand, two_stage_least_squares
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
-from dcg_econ.analysis.export import write_csv, write_stata
+from dcg_econ.analysis.export import read_csv, spreadsheet_safe, write_csv, write_stata
 from dcg_econ.analysis.field_figure import animate_message_field, animation_html, draw_message_field
 from dcg_econ.analysis.figures import (
     demand_figure,
@@ -25,6 +25,7 @@ from dcg_econ.analysis.institutions import institutions_table, payments_table
 from dcg_econ.analysis.otree import to_otree
 from dcg_econ.analysis.panels import market_days
 from dcg_econ.analysis.plan import plan_table
+from dcg_econ.analysis.regressions import regression_table
 from dcg_econ.analysis.report import ReportMaterial, write_report
 from dcg_econ.analysis.tables import Table
 from dcg_econ.analysis.talk import talk_table
@@ -52,8 +53,11 @@ __all__ = [
     "payments_table",
     "plan_table",
     "price_figure",
+    "read_csv",
+    "regression_table",
     "save_figure",
     "schedules_figure",
+    "spreadsheet_safe",
     "surplus_bits_figure",
     "talk_table",
     "to_otree",

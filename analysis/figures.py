@@ -28,16 +28,34 @@ DPI = 200  # of PNG files
 
 
 def styled(draw):
-    """Runs a figure function under the house style, leaving matplotlib's global settings alone."""
+    """Runs a figure function under the house style, leaving matplotlib's global settings alone.
+
+    Words are words: dollar signs in what it wrote, names of treatments above all, are no mathematics.
+    """
 
     @functools.wraps(draw)
     def wrapped(*args, **kwargs):
         import matplotlib as mpl
 
         with mpl.rc_context(RC):
-            return draw(*args, **kwargs)
+            made = draw(*args, **kwargs)
+            _without_mathematics(getattr(made, "figure", made))
+            return made
 
     return wrapped
+
+
+def _without_mathematics(figure) -> None:
+    """Of all texts but the numbers of an axis, which matplotlib sets as mathematics itself."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter
+
+    axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
+    numbers = [axis for axis in axes if not isinstance(axis.get_major_formatter(), FixedFormatter)]
+    kept = {id(label) for axis in numbers for which in ("major", "minor") for label in axis.get_ticklabels(which=which)}
+    for text in figure.findobj(Text):
+        if id(text) not in kept:
+            text.set_parse_math(False)
 
 
 def figure_of(width: float, height: float, columns: int = 1, rows: int | None = None, **kwargs):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from dcg_econ.analysis.escape import file_name
+from dcg_econ.analysis.export import spreadsheet_safe
 from dcg_econ.analysis.field_figure import animate_message_field
 from dcg_econ.analysis.figures import save_figure
 from dcg_econ.analysis.material import Animation, Picture, ReportMaterial, Section
@@ -43,7 +45,7 @@ def _write(material: ReportMaterial, made: Sequence[Section], folder: Path) -> N
         built.mkdir()
         _write_text(built / "report.html", _page(material, made, built))
         if material.cells is not None and "treatment" in material.cells:
-            text = material.cells.to_csv(index=False, lineterminator="\n")
+            text = spreadsheet_safe(material.cells).to_csv(index=False, lineterminator="\n")
             _write_text(built / "tables" / "cells.csv", text)
         _publish(built, folder)
 
@@ -64,8 +66,9 @@ def _block(block: str | Table | Picture | Animation, built: Path, counts: dict[s
         return {"kind": "text", "text": html_number(block)}
     if isinstance(block, Table):
         counts["table"] += 1
-        _write_text(built / "tables" / f"{block.name}.tex", block.to_latex())
-        _write_text(built / "tables" / f"{block.name}.md", block.to_markdown())
+        name = file_name(block.name)
+        _write_text(built / "tables" / f"{name}.tex", block.to_latex())
+        _write_text(built / "tables" / f"{name}.md", block.to_markdown())
         return {"kind": "table", "html": Markup(block.numbered(counts["table"]).to_html())}
     counts["figure"] += 1
     if isinstance(block, Animation):

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dcg_econ.analysis.escape import figure_text, one_line
+
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#666666"
@@ -69,7 +71,10 @@ def looks(treatments: Iterable[str]) -> dict[str, Look]:
     names = list(dict.fromkeys(treatments))
     spare = [name for name in names if name not in KNOWN]
     kin = list(dict.fromkeys(map(_kin, spare)))
-    drawn = {name: Look(treatment_label(name), *_spare(i, kin.index(_kin(name)))) for i, name in enumerate(spare)}
+    drawn = {
+        name: Look(figure_text(treatment_label(name)), *_spare(i, kin.index(_kin(name))))
+        for i, name in enumerate(spare)
+    }
     return {name: KNOWN.get(name) or drawn[name] for name in names}
 
 
@@ -87,7 +92,7 @@ def _kin(name: str) -> str:
 
 def treatment_label(name: str) -> str:
     """The printed name of a treatment; digits on both sides of an underscore are a decimal: lam_0_5 is "Lam 0.5"."""
-    spelled = re.sub(r"(?<=\d)_(?=\d)", ".", str(name)).replace("_", " ")
+    spelled = re.sub(r"(?<=\d)_(?=\d)", ".", one_line(name)).replace("_", " ")
     return KNOWN[name].label if name in KNOWN else _with_names(spelled.capitalize())
 
 
