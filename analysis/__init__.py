@@ -17,16 +17,18 @@ from dcg_econ.analysis.figures import (
     price_figure,
     save_figure,
     schedules_figure,
-    training_figure,
 )
 from dcg_econ.analysis.frontier import frontier_figure
 from dcg_econ.analysis.grid_figures import grid_figure, grid_training_figure
 from dcg_econ.analysis.institutions import institutions_table, payments_table
+from dcg_econ.analysis.learning_figures import training_figure
 from dcg_econ.analysis.otree import to_otree
 from dcg_econ.analysis.panels import market_days
 from dcg_econ.analysis.plan import plan_table
 from dcg_econ.analysis.regressions import regression_table
 from dcg_econ.analysis.report import ReportMaterial, write_report
+from dcg_econ.analysis.response_figure import best_response_figure
+from dcg_econ.analysis.session_figures import distribution_figure, session_frame
 from dcg_econ.analysis.tables import Table
 from dcg_econ.analysis.talk import talk_table
 from dcg_econ.analysis.talk_figure import surplus_bits_figure
@@ -39,8 +41,10 @@ __all__ = [
     "TreatmentEffects",
     "animate_message_field",
     "animation_html",
+    "best_response_figure",
     "bid_figure",
     "demand_figure",
+    "distribution_figure",
     "draw_message_field",
     "effects_table",
     "efficiency_figure",
@@ -57,6 +61,7 @@ __all__ = [
     "regression_table",
     "save_figure",
     "schedules_figure",
+    "session_frame",
     "spreadsheet_safe",
     "surplus_bits_figure",
     "talk_table",

@@ -10,13 +10,12 @@ Everywhere a label is one line, without control characters and without the marks
 - HTML: jinja2 escapes, see `templates`.
 - Spreadsheets: a text cell that a spreadsheet would take for a formula gets an apostrophe in front; `unguarded` takes it
   away again. Numbers are left alone.
-- Figures: one line, cut where it is long; dollar signs are no mathematics, see `figures.styled`.
+- Figures: one line, cut where it is long, `style.figure_text`; dollar signs are no mathematics, see `figures.styled`.
 """
 
 import re
 import unicodedata
 
-LONGEST_IN_FIGURE = 44  # characters: more would leave no room for the axes
 _INVISIBLE = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")  # marks of direction, byte order mark
 _FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -85,12 +84,6 @@ def latex_escaped(text: str) -> str:
 def markdown_escaped(text: str) -> str:
     """Text that Markdown prints as it stands."""
     return _MARKDOWN.sub(lambda found: "\\" + found.group(), one_line(text))
-
-
-def figure_text(text: str) -> str:
-    """Text as a figure has room for it."""
-    line = one_line(text)
-    return line if len(line) <= LONGEST_IN_FIGURE else line[: LONGEST_IN_FIGURE - 1].rstrip() + "…"
 
 
 def file_name(text: str) -> str:

@@ -3,19 +3,23 @@
 Colours: Okabe and Ito (2008). Each treatment also has its own line style and marker.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dcg_econ.analysis.escape import figure_text, one_line
+from dcg_econ.analysis.escape import one_line
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#666666"
 CONSTANT = "Constant"
 
+FONT = "DejaVu Sans"
+LONGEST = 44  # characters of a name in a figure: more would leave no room for the axes
+
 RC = {
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "font.size": 9.5,
     "axes.titlesize": 10,
     "axes.labelsize": 9.5,
@@ -88,6 +92,22 @@ def _spare(place: int, kin: int) -> tuple[str, str | tuple, str]:
 def _kin(name: str) -> str:
     """What a treatment's name says besides how its players come to play."""
     return "_".join(part for part in str(name).split("_") if part not in ("learned", "nash")) or str(name)
+
+
+def figure_text(text: str) -> str:
+    """A name as a figure has room for it: one line, cut where it is long; a sign that the font lacks by its code point."""
+    line = one_line(text)
+    line = line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
+    if line.isascii():
+        return line
+    return "".join(c if ord(c) in _glyphs() else f"U+{ord(c):04X}" for c in line)
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont(FONT)).get_charmap())
 
 
 def treatment_label(name: str) -> str:
