@@ -74,8 +74,8 @@ def distribution_figure(
 
     Beside each row stand the number of sessions and the share of them that reach the `threshold`, which is drawn as a
     line: in the outcome's unit, efficiency in shares; by default Nash, where all cells have the same, which a session within
-    1% of first best has reached. Efficiency is drawn in per cent of first best. A treatment whose sessions all
-    failed keeps its row. `treatments` are all of the study's, so that each has one colour in every figure. Returns the Axes. Raises
+    1% of first best has reached. Efficiency is drawn in per cent of first best. A treatment whose sessions all failed keeps
+    its row. `treatments` are all of the study's, so that each has one colour in every figure. Returns the Axes. Raises
     ValueError for an unknown outcome, for more than 24 cells, and where every session failed.
     """
     days = _days(panel, outcome, parameters)
