@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from dcg_econ.analysis.escape import file_name
+from dcg_econ.analysis.escape import file_name, one_line
 from dcg_econ.analysis.export import spreadsheet_safe
 from dcg_econ.analysis.field_figure import animate_message_field
 from dcg_econ.analysis.figures import save_figure
@@ -58,12 +58,12 @@ def _page(material: ReportMaterial, made: Sequence[Section], built: Path) -> str
         blocks = [_block(block, built, counts) for block in section.blocks]
         shown.append({"anchor": section.anchor, "title": section.title, "blocks": blocks})
     template = environment().get_template("report.html.j2")
-    return template.render(title=material.title, question=material.question, sections=shown)
+    return template.render(title=one_line(material.title), question=one_line(material.question), sections=shown)
 
 
 def _block(block: str | Table | Picture | Animation, built: Path, counts: dict[str, int]) -> dict:
     if isinstance(block, str):
-        return {"kind": "text", "text": html_number(block)}
+        return {"kind": "text", "text": html_number(one_line(block))}
     if isinstance(block, Table):
         counts["table"] += 1
         name = file_name(block.name)

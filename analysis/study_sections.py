@@ -72,7 +72,7 @@ def study_sections(material: ReportMaterial) -> list[Section]:
 
 def _treatments(panel: pd.DataFrame, cells: pd.DataFrame | None) -> list[str]:
     frames = [frame for frame in (panel, cells) if frame is not None and "treatment" in frame]
-    return list(dict.fromkeys(name for frame in frames for name in frame["treatment"]))
+    return list(dict.fromkeys(name for frame in frames for name in frame["treatment"].unique()))
 
 
 def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, swept: Sequence[str]) -> tuple:
@@ -112,7 +112,7 @@ def _sessions(panel: pd.DataFrame, days: pd.DataFrame, swept: Sequence[str], nam
     """The distribution over learned sessions, where there are enough for one and few enough cells for a figure."""
     if "agent_type" not in panel:
         return ()
-    learned = set(panel.loc[panel["agent_type"] == "learned", "treatment"])
+    learned = set(panel.loc[panel["agent_type"] == "learned", "treatment"].unique())
     own = days[days["treatment"].isin(learned)]
     cells = cells_of(own, swept)
     most = max((in_cell(own, swept, cell)["session"].nunique() for cell in cells), default=0)

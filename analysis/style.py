@@ -72,7 +72,7 @@ def looks(treatments: Iterable[str]) -> dict[str, Look]:
 
     Learned play and Nash of one thing (`walker_learned`, `walker_nash`) share a colour and differ in line and marker.
     """
-    names = list(dict.fromkeys(treatments))
+    names = _distinct(treatments)
     spare = [name for name in names if name not in KNOWN]
     kin = list(dict.fromkeys(map(_kin, spare)))
     drawn = {
@@ -80,6 +80,11 @@ def looks(treatments: Iterable[str]) -> dict[str, Look]:
         for i, name in enumerate(spare)
     }
     return {name: KNOWN.get(name) or drawn[name] for name in names}
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Each name once, as they come; of a column by its own means, which are fast."""
+    return list(dict.fromkeys(getattr(names, "unique", lambda: names)()))
 
 
 def _spare(place: int, kin: int) -> tuple[str, str | tuple, str]:
@@ -118,7 +123,7 @@ def treatment_label(name: str) -> str:
 
 def mechanism_name(kind: str) -> str:
     """The printed name of a mechanism's snake-case kind, for the middle of a sentence."""
-    return MECHANISMS.get(kind) or _with_names(str(kind).replace("_", " "))
+    return MECHANISMS.get(kind) or _with_names(one_line(kind).replace("_", " "))
 
 
 def _with_names(text: str) -> str:
@@ -129,5 +134,5 @@ def _with_names(text: str) -> str:
 
 def study_order(treatments: Iterable[str]) -> list[str]:
     """The study's treatments in their fixed order, then the others as they come."""
-    names = list(dict.fromkeys(treatments))
+    names = _distinct(treatments)
     return [name for name in KNOWN if name in names] + [name for name in names if name not in KNOWN]
