@@ -86,9 +86,11 @@ def _replies(payoff: Float[np.ndarray, "n m"], own: Float[np.ndarray, " n"]) -> 
     good = payoff >= top - TIE * max(float(np.ptp(payoff)), np.finfo(float).tiny)
     distance = np.where(good[:, None, :], np.abs(own[:, None, None] - own[None, :, None]), np.inf)
     replies = own[distance.argmin(axis=0)]
-    inside = (good.sum(axis=0) == 1) & (payoff.argmax(axis=0) % (len(own) - 1) > 0)
-    for column in np.flatnonzero(inside):
-        replies[:, column] = _vertex(payoff[:, column], own, int(payoff[:, column].argmax()))
+    for column in range(payoff.shape[1]):
+        best = np.flatnonzero(good[:, column])
+        inside = best[(best > 0) & (best < len(own) - 1)]
+        if len(inside) and best[-1] - best[0] < 2:  # two neighbours may be as good because the top is between them
+            replies[:, column] = _vertex(payoff[:, column], own, int(inside[0]))
     return replies
 
 
