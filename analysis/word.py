@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dcg_econ.analysis.tables import html_number
+
 if TYPE_CHECKING:
     from dcg_econ.analysis.tables import Table
 
@@ -72,7 +74,7 @@ def _fill(cell: Any, text: str, left: bool, bold: bool, keep: bool) -> None:
     paragraph.alignment = WD_ALIGN_PARAGRAPH.LEFT if left else WD_ALIGN_PARAGRAPH.RIGHT
     paragraph.paragraph_format.space_after = Pt(0)
     paragraph.paragraph_format.keep_with_next = keep
-    run = paragraph.add_run(text)
+    run = paragraph.add_run(html_number(text))
     run.bold = bold
     run.font.size = Pt(POINTS)
 
