@@ -66,9 +66,10 @@ def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
     for i in range(frame.shape[1]):
         column = frame.iloc[:, i]
         if column.dtype == object or isinstance(column.dtype, pd.StringDtype | pd.CategoricalDtype):
-            made = column.astype(object).map(lambda cell: guarded(cell) if isinstance(cell, str) else cell)
-            if not made.equals(column.astype(object)):
-                safe.isetitem(i, made)
+            words = {cell for cell in column if isinstance(cell, str)}
+            risky = {cell: guarded(cell) for cell in words if guarded(cell) != cell}
+            if risky:
+                safe.isetitem(i, [risky.get(cell, cell) if isinstance(cell, str) else cell for cell in column])
     return safe.rename(columns=lambda name: guarded(name) if isinstance(name, str) else name)
 
 
@@ -145,7 +146,7 @@ def _beside(path: Path) -> Path:
 def _to_csv(frame: pd.DataFrame, target: Path) -> None:
     """Text is quoted where a carriage return would end the row: the csv module before 3.13 does not see to it."""
     text = frame.select_dtypes(["object", "string", "category"])
-    returns = any(text.iloc[:, i].astype(str).str.contains("\r").any() for i in range(text.shape[1]))
+    returns = any("\r" in str(cell) for i in range(text.shape[1]) for cell in text.iloc[:, i])
     quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
     frame.to_csv(target, index=False, lineterminator="\n", quoting=quoting, encoding="utf-8")
 
