@@ -36,7 +36,7 @@ def nash_of(days: pd.DataFrame) -> str:
     Where treatments play several mechanisms it is that of the study's own: the one named in `attrs`, else the one whose
     treatment plays it. Where each mechanism is compared with an equilibrium of its own, there is no doubt either.
     """
-    kinds = set(days["mechanism"]) if "mechanism" in days else set()
+    kinds = set(days["mechanism"].unique()) if "mechanism" in days else set()
     if len(kinds) < 2 or COLUMNS[NASH] not in days or days.attrs.get(REFERENCE) == "":
         return ""
     own = set(days.loc[days["treatment"].isin(nash_treatments(days)), "mechanism"])

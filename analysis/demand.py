@@ -93,11 +93,16 @@ class InstrumentalVariables:
         return self.outcome
 
     @property
+    def __maketables_var_labels__(self) -> dict[str, str]:
+        return dict(self.labels)
+
+    @property
     def __maketables_vcov_info__(self) -> dict[str, str]:
         return {"vcov_type": "iid", "se_type": "homoskedastic, df-corrected"}
 
     def __maketables_stat__(self, key: str):
-        return {"N": self.n, "se_type": "iid", "first_stage_f": self.first_stage_f}.get(key)
+        found = {"N": self.n, "se_type": "iid", "df_resid": self.df}
+        return (found | {"first_stage_f": self.first_stage_f, "fstat_1st": self.first_stage_f}).get(key)
 
 
 def two_stage_least_squares(

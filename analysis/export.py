@@ -1,5 +1,6 @@
 """Panels out: CSV with a codebook, and Stata. A file is written whole under a temporary name and then renamed."""
 
+import csv
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -9,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.escape import guarded, unguarded
 from dcg_econ.analysis.stata import CLIPPED, LONGEST_LABEL, stata_column, stata_labels, stata_names
 
+GUARDED = "text; an apostrophe in front guards cells that a spreadsheet would run"
 UNDATED = datetime(2000, 1, 1)  # the date in every .dta, so that the same panel gives the same bytes
 
 
@@ -18,17 +21,56 @@ def write_csv(panel: pd.DataFrame, path: str | Path) -> Path:
     """Writes the panel as CSV, and `<name>_codebook.csv` (variable, label, type) beside it; returns the panel's path.
 
     UTF-8, unquoted where possible, numbers with all their digits, booleans as 1/0, missing and infinite values empty.
-    Labels come from `panel.attrs["variable_labels"]`.
+    Text that a spreadsheet would run as a formula (it begins with =, +, -, @, a tab or a line break, and is no number) has
+    an apostrophe in front, in cells and heads alike; the codebook's type says in which columns, and `read_csv` takes it
+    away again. Labels come from `panel.attrs["variable_labels"]`.
     """
     path = Path(path)
     plain = pd.DataFrame({name: _plain(panel[name]) for name in panel}, index=panel.index)
+    safe = spreadsheet_safe(plain)
+    kinds = {name: kind_of(panel[name]) for name in panel}
+    kinds |= {name: GUARDED for i, name in enumerate(panel) if not safe.iloc[:, i].equals(plain.iloc[:, i])}
     codebook = pd.DataFrame(
-        [{"variable": name, "label": _labels(panel).get(name, ""), "type": kind_of(panel[name])} for name in panel],
+        [{"variable": name, "label": _labels(panel).get(name, ""), "type": kinds[name]} for name in panel],
         columns=["variable", "label", "type"],
     )
-    whole(path, lambda target: plain.to_csv(target, index=False, lineterminator="\n"))
+    whole(path, lambda target: _to_csv(safe, target))
     _write_codebook(codebook, path)
     return path
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """A panel as `write_csv` wrote it: apostrophes gone, text as text and numbers as numbers by the codebook beside it,
+    missing cells missing, labels in `attrs["variable_labels"]`.
+
+    Raises FileNotFoundError without the codebook, ValueError where the two do not belong together.
+    """
+    path = Path(path)
+    book = pd.read_csv(_beside(path), dtype=str, keep_default_na=False, encoding="utf-8")
+    book = book.map(unguarded)
+    words = {i: str for i, kind in enumerate(book["type"]) if kind in ("text", GUARDED)}
+    panel = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""], encoding="utf-8", header=0)
+    panel.columns = pd.Index([unguarded(str(name)) for name in panel])
+    if list(panel) != list(book["variable"]):
+        raise ValueError(f"{_beside(path).name} is not the codebook of {path.name}: their columns differ")
+    for i in words:
+        panel.isetitem(i, panel.iloc[:, i].map(unguarded, na_action="ignore"))
+    labels = zip(book["variable"], book["label"], strict=True)
+    panel.attrs["variable_labels"] = {name: label for name, label in labels if label}
+    return panel
+
+
+def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an apostrophe before every text, heads among them, that a spreadsheet would take for a formula."""
+    safe = frame.copy()
+    for i in range(frame.shape[1]):
+        column = frame.iloc[:, i]
+        if column.dtype == object or isinstance(column.dtype, pd.StringDtype | pd.CategoricalDtype):
+            words = {cell for cell in column if isinstance(cell, str)}
+            risky = {cell: guarded(cell) for cell in words if guarded(cell) != cell}
+            if risky:
+                safe.isetitem(i, [risky.get(cell, cell) if isinstance(cell, str) else cell for cell in column])
+    return safe.rename(columns=lambda name: guarded(name) if isinstance(name, str) else name)
 
 
 def write_stata(panel: pd.DataFrame, path: str | Path) -> Path:
@@ -94,8 +136,19 @@ def whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def _write_codebook(codebook: pd.DataFrame, path: Path) -> None:
-    beside = path.with_name(f"{path.stem}_codebook.csv")
-    whole(beside, lambda target: codebook.to_csv(target, index=False, lineterminator="\n"))
+    whole(_beside(path), lambda target: _to_csv(spreadsheet_safe(codebook), target))
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.stem}_codebook.csv")
+
+
+def _to_csv(frame: pd.DataFrame, target: Path) -> None:
+    """Text is quoted where a carriage return would end the row: the csv module before 3.13 does not see to it."""
+    text = frame.select_dtypes(["object", "string", "category"])
+    returns = any("\r" in str(cell) for i in range(text.shape[1]) for cell in text.iloc[:, i])
+    quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    frame.to_csv(target, index=False, lineterminator="\n", quoting=quoting, encoding="utf-8")
 
 
 def _labels(panel: pd.DataFrame) -> Mapping[str, str]:

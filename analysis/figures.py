@@ -16,28 +16,50 @@ from dcg_econ.analysis.inference import Estimate, mean_per_day, ratio, session_r
 from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.panels import market_days, sound_days, treatments_of
 from dcg_econ.analysis.points import parameters_of
-from dcg_econ.analysis.style import BLACK, BLUE, GREY, KNOWN, RC, VERMILION, Look, looks, study_order, treatment_label
+from dcg_econ.analysis.style import BLACK, BLUE, GREY, RC, VERMILION, Look, looks, study_order, treatment_label
 from dcg_econ.analysis.tables import number_text
 from dcg_econ.analysis.units import units_of
 
 WIDTH = 7.2  # inches, all figures alike, so that their type has one size on the page
 INTERVAL_NOTE = "Bars: 95% intervals clustered by session; none is seen where it is narrower than its marker."
-NOTHING_LOST = 1e-8  # per cent of first best: an efficient equilibrium has no place on a log scale
+SAME = 1e-4  # per cent of first best: benchmarks nearer than this are one line
 
 DPI = 200  # of PNG files
 
 
 def styled(draw):
-    """Runs a figure function under the house style, leaving matplotlib's global settings alone."""
+    """Runs a figure function under the house style, leaving matplotlib's global settings alone.
+
+    Words are words: dollar signs in what it wrote, names of treatments above all, are no mathematics.
+    """
 
     @functools.wraps(draw)
     def wrapped(*args, **kwargs):
         import matplotlib as mpl
 
         with mpl.rc_context(RC):
-            return draw(*args, **kwargs)
+            made = draw(*args, **kwargs)
+            _without_mathematics(getattr(made, "figure", made))
+            return made
 
     return wrapped
+
+
+def _without_mathematics(figure) -> None:
+    """Of all words; the numbers of an axis stay, which matplotlib sets as mathematics itself."""
+    from matplotlib.ticker import FixedLocator
+
+    every = [axes for one in figure.axes for axes in (one, *one.child_axes)]
+    texts = [*figure.texts, *(text for axes in every for text in (axes.title, *axes.texts))]
+    for legend in (*figure.legends, *(axes.get_legend() for axes in every)):
+        texts += [legend.get_title(), *legend.get_texts()] if legend else []
+    for axis in (axis for axes in every for axis in (axes.xaxis, axes.yaxis)):
+        texts += [
+            axis.label,
+            *(axis.get_ticklabels() if isinstance(axis.get_major_locator(), FixedLocator) else []),
+        ]
+    for text in texts:
+        text.set_parse_math(False)
 
 
 def figure_of(width: float, height: float, columns: int = 1, rows: int | None = None, **kwargs):
@@ -160,85 +182,26 @@ def efficiency_figure(panel: pd.DataFrame, treatments: Sequence[str] = ()):
         axis.scatter(values, spread, s=9, color=style[name].colour, alpha=0.45, linewidth=0, zorder=2)
     losses = {name: ratio(own, "welfare_loss", "first_best").scaled(100.0) for name, own in _by_treatment(days)}
     _dots(axis, losses, style)
-    if is_known(days, SECOND_BEST):
-        _loss_lines(figure, axis, days, losses)
+    _loss_lines(figure, axis, days, losses)
     axis.set_xlabel("Efficiency loss (% of first best)")
     figure.supxlabel(f"Small dots: sessions. {INTERVAL_NOTE}", fontsize=8, color=GREY)
     return figure
 
 
 def _loss_lines(figure, axis, days: pd.DataFrame, losses: dict[str, Estimate]) -> None:
-    """The benchmarks' losses as lines that grey print tells apart, over the days of the treatment that has most."""
-    own = max((own for _, own in _by_treatment(days)), key=len)
+    """First best, and the benchmarks that no treatment shows and that are the same for all of them, as lines that grey
+    print tells apart; over the days of the treatments that have most."""
     axis.axvline(0.0, color=GREY, linewidth=0.8, zorder=1, label="First best")
+    parts = [own for _, own in _by_treatment(days)]
+    whole = [own for own in parts if len(own) == max(map(len, parts))]
     for name, line in ((NASH, (0, (1, 2))), (SECOND_BEST, (0, (6, 2, 1, 2)))):
-        loss = 100 * (1 - ratio(own, COLUMNS[name], "first_best").value) if COLUMNS[name] in own else np.nan
-        shown = any(abs(estimate.value - loss) <= 1e-4 for estimate in losses.values())
-        if np.isfinite(loss) and not shown:
-            axis.axvline(loss, color=BLACK, linewidth=1.2, linestyle=line, zorder=2, label=treatment_label(name))
+        if not is_known(days, name) or any(own[COLUMNS[name]].isna().any() for own in whole):
+            continue
+        found = [100 * (1 - ratio(own, COLUMNS[name], "first_best").value) for own in whole]
+        shown = any(abs(estimate.value - found[0]) <= SAME for estimate in losses.values())
+        if max(found) - min(found) <= SAME and not shown:
+            axis.axvline(found[0], color=BLACK, linewidth=1.2, linestyle=line, zorder=2, label=treatment_label(name))
     figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=3)
-
-
-@styled
-def training_figure(history: pd.DataFrame, treatments: Sequence[str] = ()):
-    """Learning: loss of efficiency beside Nash, and regret where it is known, on log scales; thin lines sessions, thick ones
-    medians.
-
-    `history`: treatment, session, step, efficiency, regret (shares of first best), and nash_efficiency where known.
-    `treatments` are all of the study's, so that each has one colour in every figure. Returns the Figure.
-    """
-    require_columns(history, ["treatment", "session", "step", "efficiency", "regret"], "training history")
-    columns = 2 if history["regret"].notna().any() else 1
-    figure, axes = figure_of(WIDTH, 3.9, columns)
-    axes = np.atleast_1d(axes)
-    draw_learning(axes, history, looks([*treatments, *history["treatment"]]))
-    handles, labels = axes[0].get_legend_handles_labels()
-    if labels:
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
-    return figure
-
-
-def draw_learning(axes, history: pd.DataFrame, style: dict[str, Look]) -> None:
-    """Efficiency loss on the first of one or two axes and regret on the second, in each treatment's look."""
-    for name in study_order(history["treatment"]):
-        own = history[history["treatment"] == name]
-        shown = (100 * (1 - own["efficiency"]), 100 * own["regret"])
-        for axis, values in zip(axes, shown, strict=False):
-            _learning_curves(axis, own.assign(shown=values), style[name])
-        if "nash_efficiency" in own and own["nash_efficiency"].notna().any():
-            nash = 100 * (1 - own.groupby("step")["nash_efficiency"].mean().dropna())
-            if nash.max() > NOTHING_LOST:
-                _benchmark(axes[0], nash, name, style)
-    for axis, what in zip(axes, ("Efficiency loss", "Regret"), strict=False):
-        axis.set_ylabel(f"{what} (% of first best, log scale)")
-        axis.set_yscale("log")
-        axis.set_xlabel("Training step")
-        axis.xaxis.set_major_formatter("{x:,.0f}")
-        axis.locator_params(axis="x", nbins=4)
-
-
-def _benchmark(axis, nash: pd.Series, name: str, style: dict[str, Look]) -> None:
-    """Nash as a line in the look of the Nash treatment it belongs to; once where several treatments share it."""
-    twin = name.replace("learned", "nash", 1)
-    if twin != name and (twin in KNOWN or twin in style):
-        look = style.get(twin) or KNOWN[twin]
-    else:
-        drawn = [line.get_ydata() for line in axis.get_lines() if str(line.get_label()).startswith("Nash")]
-        if any(len(line) == len(nash) and np.allclose(line, nash) for line in drawn):
-            return
-        label = f"Nash for {style[name].label}" if drawn else "Nash"
-        look = Look(label, BLACK, ":", "")
-    axis.plot(nash.index, nash, color=look.colour, linestyle=look.line, linewidth=1.1, label=look.label)
-
-
-def _learning_curves(axis, own: pd.DataFrame, look) -> None:
-    """What is zero or less has no place on a log scale, and counts in the median all the same."""
-    own = own.dropna(subset=["shown"])
-    for _, line in own[own["shown"] > 0].groupby("session"):
-        axis.plot(line["step"], line["shown"], color=look.colour, linewidth=0.5, alpha=0.35)
-    median = own.groupby("step")["shown"].median()
-    median = median.where(median > 0)
-    axis.plot(median.index, median, color=look.colour, linestyle=look.line, linewidth=2.2, label=look.label)
 
 
 def _one_point(panel: pd.DataFrame) -> pd.DataFrame:

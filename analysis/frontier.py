@@ -7,7 +7,7 @@ import pandas as pd
 
 from dcg_econ.analysis.figures import WIDTH, figure_of, styled
 from dcg_econ.analysis.names import nearest, require_columns
-from dcg_econ.analysis.style import BLACK, BLUE, GREY, ORANGE, RC, Look
+from dcg_econ.analysis.style import BLACK, BLUE, GREY, ORANGE, RC, Look, figure_text
 
 NEEDED = ("institution", "message", "efficiency", "budget_surplus", "rounds_to_converge")
 # From light to dark, so that grey print tells them apart by more than their shape.
@@ -50,7 +50,7 @@ def frontier_figure(frame: pd.DataFrame, of: str = "first best"):
     axes[0].set_xlabel(f"Efficiency\n(% of {of})")
     axes[1].set_xlabel(f"Budget surplus\n(% of {of})")
     _rounds(axes[2], frame, places)
-    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_yticks(range(len(names)), [figure_text(name) for name in names])
     axes[0].set_ylim(len(names) - 0.5, -0.5)
     _legend(figure, said)
     never = np.isposinf(frame["rounds_to_converge"].astype(float)).any()

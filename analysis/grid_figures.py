@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from dcg_econ.analysis.benchmarks import COLUMNS, NASH, SECOND_BEST, is_known
-from dcg_econ.analysis.figures import WIDTH, draw_learning, figure_of, styled
+from dcg_econ.analysis.figures import WIDTH, figure_of, styled
 from dcg_econ.analysis.inference import Estimate, ratio
+from dcg_econ.analysis.learning_figures import draw_learning
 from dcg_econ.analysis.panels import market_days, sound_days
 from dcg_econ.analysis.points import at_point, in_cell, levels, parameters_of, point_text, points_of, value_text
-from dcg_econ.analysis.style import BLACK, GREY, RC, Look, looks, study_order
+from dcg_econ.analysis.style import BLACK, GREY, RC, Look, figure_text, looks, study_order
 from dcg_econ.analysis.units import split_label
 
 PANELS = 3  # small multiples in a row
@@ -62,7 +63,7 @@ def grid_figure(panel: pd.DataFrame, parameters: Sequence[str] | None = None, tr
         own = at_point(days, facet, point)
         _lines(axis, own, across, places, style)
         if facet:
-            axis.set_title(point_text(facet, point))
+            axis.set_title(figure_text(point_text(facet, point)))
     for axis in axes.flat[len(facets) :]:
         axis.set_visible(False)
     _dress(figure, axes, panel, across, places, len(facets))
@@ -149,7 +150,7 @@ def _dress(figure, axes, panel: pd.DataFrame, across: str, places: _Places, show
     if len(places.values) <= 8 or not places.numeric:
         ticks = [places.place(value, 0.0) for value in places.values]
         for axis in list(axes.flat)[:shown]:
-            axis.set_xticks(ticks, [value_text(value) for value in places.values])
+            axis.set_xticks(ticks, [figure_text(value_text(value)) for value in places.values])
             axis.set_xticks([], minor=True)
     if not places.log:
         first.set_xlim(min(places.at) - 0.35 * places.gap, max(places.at) + 0.35 * places.gap)

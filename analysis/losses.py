@@ -14,7 +14,7 @@ from dcg_econ.analysis.inference import Estimate, mean_per_day
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
 from dcg_econ.analysis.points import cell_index, cell_text, cells_of, in_cell, parameters_of, value_text
 from dcg_econ.analysis.sentences import ROUNDING, absolute, sized, verb_of
-from dcg_econ.analysis.style import BLACK, GREY, RC, looks, study_order, treatment_label
+from dcg_econ.analysis.style import BLACK, GREY, RC, figure_text, looks, study_order, treatment_label
 from dcg_econ.analysis.tables import Table, decimals, in_brackets, number_text
 from dcg_econ.analysis.units import units_of
 from dcg_econ.analysis.welfare_print import COUNTS
@@ -107,7 +107,7 @@ def loss_figure(panel: pd.DataFrame, swept: Sequence[str]):
                 at = [own[column].mean()] * 2
                 shown = label if row == 0 else f"_{label}"
                 axis.plot(at, [row - 0.36, row + 0.36], color=BLACK, linestyle=line, linewidth=1.4, label=shown)
-    names = [cell_text(style[cell[0]].label, swept, cell[1:]) for cell in cells]
+    names = [figure_text(cell_text(style[cell[0]].label, swept, cell[1:])) for cell in cells]
     axis.set_yticks(range(len(cells)), names)
     axis.set_ylim(len(cells) - 0.45, -0.55)
     axis.grid(axis="y", visible=False)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from dcg_econ.analysis.escape import file_name, one_line
+from dcg_econ.analysis.export import spreadsheet_safe
 from dcg_econ.analysis.field_figure import animate_message_field
 from dcg_econ.analysis.figures import save_figure
 from dcg_econ.analysis.material import Animation, Picture, ReportMaterial, Section
@@ -43,7 +45,7 @@ def _write(material: ReportMaterial, made: Sequence[Section], folder: Path) -> N
         built.mkdir()
         _write_text(built / "report.html", _page(material, made, built))
         if material.cells is not None and "treatment" in material.cells:
-            text = material.cells.to_csv(index=False, lineterminator="\n")
+            text = spreadsheet_safe(material.cells).to_csv(index=False, lineterminator="\n")
             _write_text(built / "tables" / "cells.csv", text)
         _publish(built, folder)
 
@@ -56,16 +58,17 @@ def _page(material: ReportMaterial, made: Sequence[Section], built: Path) -> str
         blocks = [_block(block, built, counts) for block in section.blocks]
         shown.append({"anchor": section.anchor, "title": section.title, "blocks": blocks})
     template = environment().get_template("report.html.j2")
-    return template.render(title=material.title, question=material.question, sections=shown)
+    return template.render(title=one_line(material.title), question=one_line(material.question), sections=shown)
 
 
 def _block(block: str | Table | Picture | Animation, built: Path, counts: dict[str, int]) -> dict:
     if isinstance(block, str):
-        return {"kind": "text", "text": html_number(block)}
+        return {"kind": "text", "text": html_number(one_line(block))}
     if isinstance(block, Table):
         counts["table"] += 1
-        _write_text(built / "tables" / f"{block.name}.tex", block.to_latex())
-        _write_text(built / "tables" / f"{block.name}.md", block.to_markdown())
+        name = file_name(block.name)
+        _write_text(built / "tables" / f"{name}.tex", block.to_latex())
+        _write_text(built / "tables" / f"{name}.md", block.to_markdown())
         return {"kind": "table", "html": Markup(block.numbered(counts["table"]).to_html())}
     counts["figure"] += 1
     if isinstance(block, Animation):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from dcg_econ.analysis import figures
+from dcg_econ.analysis import figures, learning_figures
 from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH
 from dcg_econ.analysis.deviations import deviation_blocks
 from dcg_econ.analysis.effects import effects_table, treatment_effects
@@ -176,7 +176,7 @@ def _learning(material: ReportMaterial) -> tuple:
         "sessions."
     )
     alt = "Two panels over training steps, on log scales: loss of efficiency with the Nash level as a line, and regret."
-    return (" ".join(said), Picture("training", figures.training_figure(material.history), caption, alt))
+    return (" ".join(said), Picture("training", learning_figures.training_figure(material.history), caption, alt))
 
 
 def _converged(name: str, row: pd.Series) -> str:

@@ -18,11 +18,11 @@ def design(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) 
     if not frames:
         return ()
     if "mechanism" in panel and len(panel):
-        kinds = list(dict.fromkeys(panel["mechanism"]))
+        kinds = list(panel["mechanism"].unique())
         rows["Mechanism" if len(kinds) == 1 else "Mechanisms"] = ", ".join(map(mechanism_name, kinds))
         if len(kinds) > 1 and panel.attrs.get(REFERENCE):
             rows["The study's own mechanism"] = mechanism_name(panel.attrs[REFERENCE])
-    names = list(dict.fromkeys(n for frame in frames if "treatment" in frame for n in frame["treatment"]))
+    names = list(dict.fromkeys(n for frame in frames if "treatment" in frame for n in frame["treatment"].unique()))
     rows["Treatments"] = ", ".join(_treatment(name, panel) for name in study_order(names))
     labels = panel.attrs.get("variable_labels", {})
     for name in material.declared():
@@ -42,7 +42,7 @@ def design(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str]) 
 def _treatment(name: str, panel: pd.DataFrame) -> str:
     if "agent_type" not in panel or panel.empty:
         return treatment_label(name)
-    kinds = set(panel.loc[panel["treatment"] == name, "agent_type"])
+    kinds = set(panel.loc[panel["treatment"] == name, "agent_type"].unique())
     kind = next((kind for kind in ("human", "learned", "analytic") if kind in kinds), "")
     label = treatment_label(name)
     return f"{label} ({kind})" if kind and kind not in label.lower().split() else label

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from dcg_econ.analysis import figures, grid_figures
+from dcg_econ.analysis import figures, grid_figures, learning_figures
 from dcg_econ.analysis.benchmarks import FIRST_BEST, NASH, SECOND_BEST, is_known, nash_of
 from dcg_econ.analysis.deviations import deviation_blocks
 from dcg_econ.analysis.effects import TreatmentEffects, effects_table, treatment_effects
@@ -17,7 +17,8 @@ from dcg_econ.analysis.material import Picture, ReportMaterial, Section, pairs
 from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
 from dcg_econ.analysis.plan import plan_table
-from dcg_econ.analysis.points import cell_text, points_of
+from dcg_econ.analysis.points import cell_text, cells_of, in_cell, points_of
+from dcg_econ.analysis.session_figures import distribution_figure
 from dcg_econ.analysis.sessions import ALIASES
 from dcg_econ.analysis.study_computed import cells_table
 from dcg_econ.analysis.study_design import design
@@ -34,6 +35,7 @@ SAMPLING_NOTE = (
     "not that it is large."
 )
 POINTS_IN_A_FIGURE, LEARNING_FIGURES = 4, 3
+CELLS_IN_A_FIGURE, SESSIONS_IN_A_FIGURE = 12, 5
 
 
 def study_sections(material: ReportMaterial) -> list[Section]:
@@ -77,7 +79,7 @@ def study_sections(material: ReportMaterial) -> list[Section]:
 
 def _treatments(panel: pd.DataFrame, cells: pd.DataFrame | None) -> list[str]:
     frames = [frame for frame in (panel, cells) if frame is not None and "treatment" in frame]
-    return list(dict.fromkeys(name for frame in frames for name in frame["treatment"]))
+    return list(dict.fromkeys(name for frame in frames for name in frame["treatment"].unique()))
 
 
 def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, swept: Sequence[str]) -> tuple:
@@ -90,17 +92,18 @@ def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, 
     table = welfare_table(panel, against, parameters=swept, cells=material.cells)
     said = () if against == NASH else ("Nash was not solved for in this study: the benchmark is first best.",)
     if not swept:
-        lines = " Lines: benchmarks on the same draws." if is_known(days, SECOND_BEST) else ""
+        lines = " Lines: first best, and benchmarks that no treatment shows, on the same draws."
         caption = f"Loss of efficiency, 1 − E welfare / E first best, by treatment.{lines}"
         alt = "For each treatment the sessions' efficiency losses as small dots and their mean with its interval."
-        return (*said, table, Picture("efficiency", figures.efficiency_figure(panel, names), caption, alt))
+        drawn = figures.efficiency_figure(panel, names)
+        return (*said, table, Picture("efficiency", drawn, caption, alt), *_sessions(panel, days, swept, names))
     if not grid_figures.can_draw(swept):
         listed = ", ".join(name.replace("_", " ") for name in swept)
         text = (
             f"The study sweeps {len(swept)} parameters ({listed}). A figure would have to average over some of them, so the "
             "table alone shows every point."
         )
-        return (*said, table, text)
+        return (*said, table, text, *_sessions(panel, days, swept, names))
     second = is_known(days, SECOND_BEST)
     caption = (
         f"Efficiency, E welfare / E first best, by treatment at each grid point. {grid_figures.NOTE} "
@@ -109,7 +112,28 @@ def _welfare(material: ReportMaterial, panel: pd.DataFrame, days: pd.DataFrame, 
     )
     alt = "Efficiency against the swept parameter, one line with intervals for each treatment, first best as a line at 100."
     drawn = grid_figures.grid_figure(panel, swept, names)
-    return (*said, table, Picture("efficiency", drawn, caption, alt))
+    return (*said, table, Picture("efficiency", drawn, caption, alt), *_sessions(panel, days, swept, names))
+
+
+def _sessions(panel: pd.DataFrame, days: pd.DataFrame, swept: Sequence[str], names: Sequence[str]) -> tuple:
+    """The distribution over learned sessions, where there are enough for one and few enough cells for a figure."""
+    if "agent_type" not in panel:
+        return ()
+    learned = set(panel.loc[panel["agent_type"] == "learned", "treatment"].unique())
+    own = days[days["treatment"].isin(learned)]
+    cells = cells_of(own, swept)
+    most = max((in_cell(own, swept, cell)["session"].nunique() for cell in cells), default=0)
+    if most < SESSIONS_IN_A_FIGURE or len(cells) > CELLS_IN_A_FIGURE:
+        return ()
+    shown = panel[panel["treatment"].isin(learned)]
+    shown.attrs = panel.attrs
+    axes = distribution_figure(shown, treatments=names, parameters=swept)
+    caption = (
+        "Efficiency of every learned session, one dot each. Where they fall into groups the mean and its interval above "
+        "describe no session."
+    )
+    alt = "For each learned cell the sessions' efficiencies as dots, stacked where they agree, with their median and number."
+    return (Picture("sessions", axes.figure, caption, alt),)
 
 
 def _incentives(panel: pd.DataFrame, swept: Sequence[str]) -> tuple:
@@ -189,11 +213,15 @@ def _learning(material: ReportMaterial, panel: pd.DataFrame, swept: Sequence[str
         f"loss of efficiency{regret} on one sample of rounds (Nash: in expectation). Thin lines are sessions, thick lines "
         "medians over sessions; neither is drawn where nothing is lost"
     )
-    exact = "nash_efficiency" in history and (history["nash_efficiency"] > 1 - figures.NOTHING_LOST / 100).any()
+    exact = (
+        "nash_efficiency" in history and (history["nash_efficiency"] > 1 - learning_figures.NOTHING_LOST / 100).any()
+    )
     more = " A Nash equilibrium that loses nothing has no place on a log scale." if exact else ""
     alt = "Loss of efficiency and regret over training steps, on log scales, by treatment."
     if not swept:
-        return (Picture("training", figures.training_figure(history, names), f"Learning: {caption}.{more}", alt),)
+        return (
+            Picture("training", learning_figures.training_figure(history, names), f"Learning: {caption}.{more}", alt),
+        )
     placed = _placed(history, [panel, material.cells], swept)
     if placed is None:
         return (

@@ -3,17 +3,23 @@
 Colours: Okabe and Ito (2008). Each treatment also has its own line style and marker.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from dcg_econ.analysis.escape import one_line
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#666666"
 CONSTANT = "Constant"
 
+FONT = "DejaVu Sans"
+LONGEST = 44  # characters of a name in a figure: more would leave no room for the axes
+
 RC = {
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "font.size": 9.5,
     "axes.titlesize": 10,
     "axes.labelsize": 9.5,
@@ -66,11 +72,19 @@ def looks(treatments: Iterable[str]) -> dict[str, Look]:
 
     Learned play and Nash of one thing (`walker_learned`, `walker_nash`) share a colour and differ in line and marker.
     """
-    names = list(dict.fromkeys(treatments))
+    names = _distinct(treatments)
     spare = [name for name in names if name not in KNOWN]
     kin = list(dict.fromkeys(map(_kin, spare)))
-    drawn = {name: Look(treatment_label(name), *_spare(i, kin.index(_kin(name)))) for i, name in enumerate(spare)}
+    drawn = {
+        name: Look(figure_text(treatment_label(name)), *_spare(i, kin.index(_kin(name))))
+        for i, name in enumerate(spare)
+    }
     return {name: KNOWN.get(name) or drawn[name] for name in names}
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Each name once, as they come; of a column by its own means, which are fast."""
+    return list(dict.fromkeys(getattr(names, "unique", lambda: names)()))
 
 
 def _spare(place: int, kin: int) -> tuple[str, str | tuple, str]:
@@ -85,15 +99,31 @@ def _kin(name: str) -> str:
     return "_".join(part for part in str(name).split("_") if part not in ("learned", "nash")) or str(name)
 
 
+def figure_text(text: str) -> str:
+    """A name as a figure has room for it: one line, cut where it is long; a sign that the font lacks by its code point."""
+    line = one_line(text)
+    line = line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
+    if line.isascii():
+        return line
+    return "".join(c if ord(c) in _glyphs() else f"U+{ord(c):04X}" for c in line)
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont(FONT)).get_charmap())
+
+
 def treatment_label(name: str) -> str:
     """The printed name of a treatment; digits on both sides of an underscore are a decimal: lam_0_5 is "Lam 0.5"."""
-    spelled = re.sub(r"(?<=\d)_(?=\d)", ".", str(name)).replace("_", " ")
+    spelled = re.sub(r"(?<=\d)_(?=\d)", ".", one_line(name)).replace("_", " ")
     return KNOWN[name].label if name in KNOWN else _with_names(spelled.capitalize())
 
 
 def mechanism_name(kind: str) -> str:
     """The printed name of a mechanism's snake-case kind, for the middle of a sentence."""
-    return MECHANISMS.get(kind) or _with_names(str(kind).replace("_", " "))
+    return MECHANISMS.get(kind) or _with_names(one_line(kind).replace("_", " "))
 
 
 def _with_names(text: str) -> str:
@@ -104,5 +134,5 @@ def _with_names(text: str) -> str:
 
 def study_order(treatments: Iterable[str]) -> list[str]:
     """The study's treatments in their fixed order, then the others as they come."""
-    names = list(dict.fromkeys(treatments))
+    names = _distinct(treatments)
     return [name for name in KNOWN if name in names] + [name for name in names if name not in KNOWN]

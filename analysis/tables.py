@@ -9,37 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.escape import file_name, latex_escaped, markdown_escaped, one_line
+
 TEMPLATES = Path(__file__).parent / "templates"
 WIDE = 4  # LaTeX sets tables of more columns in smaller type
 TEXT, LONG = 40, 60  # a column with a longer cell is text, set to the left; beyond the second LaTeX breaks its lines
 WORDS = 20  # LaTeX breaks the lines of a column of words beyond this
 MISSING = "–"
+FIRST = "p{0.3\\linewidth}"  # of row labels that would leave no room
 HEAD = 16  # LaTeX breaks the lines of a head beyond this
 STARS_LEGEND = "* p < 0.10, ** p < 0.05, *** p < 0.01."
-
-_LATEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"$<$",
-        ">": r"$>$",
-        "–": "--",
-        "−": "$-$",
-        "±": r"$\pm$",
-        "×": r"$\times$",
-        "²": "$^2$",
-        "∞": r"$\infty$",
-    }
-)
-_MARKDOWN = str.maketrans({character: "\\" + character for character in "\\|*_$<>"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,22 +46,26 @@ class Table:
         return self.frame.copy()
 
     def cells(self) -> pd.DataFrame:
-        """The strings as printed; the first column holds the row labels."""
-        return self.printed if self.printed is not None else _format_cells(self.frame, self.formats, self.labels)
+        """The strings as printed, each on one line; the first column holds the row labels."""
+        cells = self.printed if self.printed is not None else _format_cells(self.frame, self.formats, self.labels)
+        return _translated(cells, one_line)
 
     def to_markdown(self) -> str:
         """GitHub's Markdown: bold title, pipe table, notes in italics."""
-        cells = _translated(self.cells(), lambda text: text.translate(_MARKDOWN))
-        notes = "".join(f"\n\n*{note.translate(_MARKDOWN)}*" for note in self.notes)
-        return f"**{self.title.translate(_MARKDOWN)}**\n\n{_grid(cells, 'pipe')}{notes}\n"
+        cells = _translated(self.cells(), markdown_escaped)
+        notes = "".join(f"\n\n*{markdown_escaped(note)}*" for note in self.notes)
+        return f"**{markdown_escaped(self.title)}**\n\n{_grid(cells, 'pipe')}{notes}\n"
 
     def to_latex(self) -> str:
-        """A booktabs table with its notes in threeparttable; needs both packages in the preamble."""
-        cells = _translated(self.cells(), latex_text).rename(columns=_stacked)
-        sizes = zip(self.cells().columns, _widths(self.cells()), strict=True)
-        columns = "l" + "".join(_latex_column(size, head in self.text) for head, size in list(sizes)[1:])
+        """A booktabs table with its notes in threeparttable; needs both packages in the preamble, and no other."""
+        plain = self.cells()
+        cells = plain.map(latex_text).rename(columns=_latex_head)
+        cells.isetitem(0, cells.iloc[:, 0].map(_after_break))
+        sizes = list(zip(plain.columns, _widths(cells.map(_without_commands)), strict=True))
+        columns = FIRST if sizes[0][1] > LONG else "l"
+        columns += "".join(_latex_column(size, head in self.text) for head, size in sizes[1:])
         tabular = cells.style.hide(axis="index").to_latex(hrules=True, column_format=columns)
-        label = [f"\\label{{tab:{self.name}}}"] if self.name else []
+        label = [f"\\label{{tab:{file_name(self.name)}}}"] if self.name else []
         notes = ["\\begin{tablenotes}[flushleft]", "\\footnotesize"]
         notes += [f"\\item {latex_text(note)}" for note in self.notes] + ["\\end{tablenotes}"]
         lines = [
@@ -99,18 +82,30 @@ class Table:
         """An HTML table with caption and notes, every text escaped."""
         cells = _translated(self.cells(), html_number)
         rows = [{"cells": row, "under": not row[0]} for row in cells.to_numpy().tolist()]
-        sizes = zip(self.cells().columns, _widths(self.cells()), strict=True)
-        text = [size > TEXT or head in self.text for head, size in sizes]
         template = environment().get_template("table.html.j2")
-        return template.render(title=self.title, heads=list(cells.columns), rows=rows, text=text, notes=self.notes)
+        title, notes = one_line(self.title), [one_line(note) for note in self.notes]
+        return template.render(title=title, heads=list(cells.columns), rows=rows, text=self._in_words(), notes=notes)
+
+    def to_docx(self, path: str | Path) -> Path:
+        """Writes a Word document; returns its path. Raises ImportError where the extra `econ` is not installed."""
+        from dcg_econ.analysis.word import write_docx
+
+        whole = replace(self, title=one_line(self.title), notes=tuple(one_line(note) for note in self.notes))
+        return write_docx(whole, path, left=[True, *self._in_words()[1:]])
+
+    def _in_words(self) -> list[bool]:
+        """Which columns hold words, and are set to the left."""
+        cells = self.cells()
+        sizes = zip(cells.columns, _widths(cells), strict=True)
+        return [size > TEXT or head in self.text for head, size in sizes]
 
     def numbered(self, number: int) -> "Table":
         """The same table with "Table n." before its title."""
         return replace(self, title=f"Table {number}. {self.title}")
 
     def __str__(self) -> str:
-        notes = "".join("\n" + textwrap.fill(note, 110) for note in self.notes)
-        return f"{self.title}\n\n{_grid(self.cells(), 'simple')}\n{notes}"
+        notes = "".join("\n" + textwrap.fill(one_line(note), 110) for note in self.notes)
+        return f"{one_line(self.title)}\n\n{_grid(self.cells(), 'simple')}\n{notes}"
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -171,13 +166,23 @@ def decimals(values, smallest: int = 2, largest: int = 6, zero: float = 1e-9) ->
 
 def latex_text(text: str) -> str:
     """Text made safe for LaTeX; a leading minus and trailing stars of a number become mathematics."""
+    text = one_line(text)
     match = re.fullmatch(r"(-?)(\[?\(?-?[\d.,]+.*?)(\*{0,3})", text)
     if not match:
-        guard = "{}" if text[:1] in ("[", "*") else ""  # after a line break either would be read as its option
-        return guard + text.translate(_LATEX)
+        return _after_break(latex_escaped(text))
     sign, body, marks = match.groups()
-    body = re.sub(r"(^|[\[( ])-(?=[\d.])", r"\1−", body).translate(_LATEX)
+    body = latex_escaped(re.sub(r"(^|[\[( ])-(?=[\d.])", r"\1−", body))
     return ("$-$" if sign else "") + body + (f"$^{{{marks}}}$" if marks else "")
+
+
+def _after_break(text: str) -> str:
+    """LaTeX that may follow a line break, which would take a bracket or a star for its option."""
+    return "{}" + text if text[:1] in ("[", "*") else text
+
+
+def _without_commands(text: str) -> str:
+    """About as many characters as LaTeX prints."""
+    return re.sub(r"\\[a-zA-Z]+|[\\{}$]", "", text)
 
 
 def html_number(text: str) -> str:
@@ -186,23 +191,36 @@ def html_number(text: str) -> str:
 
 
 def _format_cells(frame: pd.DataFrame, formats: Mapping[str, str], labels: Mapping[str, str]) -> pd.DataFrame:
-    printed = {str(frame.index.name or ""): [str(row) for row in frame.index]}
-    for column in frame.columns:
-        head = str(labels.get(column, column))
-        printed[head] = [number_text(value, formats.get(column, "")) for value in frame[column].tolist()]
-    return pd.DataFrame(printed, dtype=object)
+    """Two columns may have one head."""
+    columns = [[str(row) for row in frame.index]]
+    for i, column in enumerate(frame.columns):
+        columns.append([number_text(value, formats.get(column, "")) for value in frame.iloc[:, i].tolist()])
+    printed = pd.DataFrame(dict(enumerate(columns)), dtype=object)
+    return printed.set_axis([str(frame.index.name or ""), *(str(labels.get(c, c)) for c in frame.columns)], axis=1)
 
 
 def _translated(cells: pd.DataFrame, translate) -> pd.DataFrame:
     return cells.map(translate).rename(columns=translate)
 
 
-def _stacked(head: str) -> str:
+def _latex_head(head: str) -> str:
     """A head such as "Nash (schedules)" on two lines in LaTeX, a long one on more, so that it does not widen its column."""
     first, bracket, rest = head.partition(" (")
     parts = [first, f"({rest}"] if bracket and first else [head]
-    lines = [line for part in parts for line in textwrap.wrap(part, HEAD, break_long_words=False)]
-    return "\\shortstack[r]{" + r"\\".join(lines) + "}" if len(lines) > 1 else head
+    made = [_after_break(latex_text(line)) for part in parts for line in _head_lines(part)]
+    return "\\shortstack[r]{" + r"\\".join(made) + "}" if len(made) > 1 else latex_text(head)
+
+
+def _head_lines(part: str) -> list[str]:
+    """Lines of about `HEAD` characters as printed, a long word on one of its own."""
+    lines: list[str] = []
+    for word in part.split():
+        longer = f"{lines[-1]} {word}" if lines else ""
+        if lines and len(_without_commands(latex_text(longer))) <= HEAD:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _widths(cells: pd.DataFrame) -> list[int]:

@@ -9,7 +9,18 @@ from dcg_econ.analysis.benchmarks import COLUMNS, FIRST_BEST, NASH, PRINTED, SEC
 from dcg_econ.analysis.figures import WIDTH, figure_of, styled
 from dcg_econ.analysis.inference import ratio
 from dcg_econ.analysis.panels import market_days, sound_days
-from dcg_econ.analysis.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, Look, treatment_label
+from dcg_econ.analysis.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    VERMILION,
+    Look,
+    figure_text,
+    treatment_label,
+)
 from dcg_econ.analysis.talk import JOINT, talk_frame
 
 LOOKS = (
@@ -59,7 +70,7 @@ def surplus_bits_figure(panel: pd.DataFrame, groups: Mapping[str, Sequence[str]]
         own = frame[frame["group"] == name]
         shift = DODGE * (i - (len(names) - 1) / 2)
         x = own["capacity"].map(places).to_numpy(float) + shift
-        look = Look(name or "Treatments", *LOOKS[i % len(LOOKS)])
+        look = Look(figure_text(name or "Treatments"), *LOOKS[i % len(LOOKS)])
         _efficiency(uppers[i if apart else 0], own, x, look)
         _regret(lower, own, x, look, _floor(frame))
     lines = _benchmarks(sound_days(market_days(panel, keep=["capacity"])))
@@ -204,7 +215,7 @@ def _names(axis, frame: pd.DataFrame, places: dict[float, float]) -> None:
     low, high = axis.get_xlim()
     found: dict[float, list[str]] = {}
     for name, capacity in frame["capacity"].sort_values(kind="stable").items():
-        label = treatment_label(str(name).removesuffix(JOINT))
+        label = figure_text(treatment_label(str(name).removesuffix(JOINT)))
         if label not in found.setdefault(places[capacity], []):
             found[places[capacity]].append(label)
     wanted = [(place - low) / (high - low) for place in found]

@@ -1,5 +1,7 @@
 """Whether talk is talk: gradients, languages, and who listens."""
 
+from dcg_econ.diagnostics.best_replies import best_reply_field as best_reply_field
+from dcg_econ.diagnostics.best_replies import mixed_payoffs as mixed_payoffs
 from dcg_econ.diagnostics.gsnr import BatchGsnr as BatchGsnr
 from dcg_econ.diagnostics.gsnr import Gsnr as Gsnr
 from dcg_econ.diagnostics.gsnr import gsnr as gsnr

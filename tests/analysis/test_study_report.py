@@ -93,7 +93,7 @@ def test_what_failed_is_seen_in_plan_figure_and_files(written):
     back = pd.read_csv(folder / "tables" / "cells.csv")
     assert len(back) == 9 and back.loc[back["status"] == "failed", "error"].item() == "ValueError: no trade\nline 2"
     names = {path.name for path in (folder / "figures").glob("*.png")}
-    assert names == {"efficiency.png", "training.png"}
+    assert names == {"efficiency.png", "sessions.png", "training.png"}
     tables = {path.name for path in (folder / "tables").glob("*.tex")}
     want = {"design", "welfare", "effects", "plan", "cells", "settings", "effects_efficiency_by_point"}
     assert {f"{name}.tex" for name in want} <= tables
