@@ -36,10 +36,13 @@ def styled(draw):
     @functools.wraps(draw)
     def wrapped(*args, **kwargs):
         import matplotlib as mpl
+        from matplotlib.figure import Figure
 
         with mpl.rc_context(RC):
             made = draw(*args, **kwargs)
-            _without_mathematics(getattr(made, "figure", made))
+            drawn = getattr(made, "figure", made)
+            if isinstance(drawn, Figure):  # and not the file of an animation
+                _without_mathematics(drawn)
             return made
 
     return wrapped
@@ -56,7 +59,8 @@ def _without_mathematics(figure) -> None:
     for axis in (axis for axes in every for axis in (axes.xaxis, axes.yaxis)):
         texts += [
             axis.label,
-            *(axis.get_ticklabels() if isinstance(axis.get_major_locator(), FixedLocator) else []),
+            # Of the major ticks alone: a log scale without a number has no minor ones to ask for.
+            *(t.label1 for t in axis.get_major_ticks() if isinstance(axis.get_major_locator(), FixedLocator)),
         ]
     for text in texts:
         text.set_parse_math(False)

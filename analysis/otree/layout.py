@@ -15,6 +15,8 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
+from dcg_econ.analysis.escape import unguarded
+from dcg_econ.analysis.export import GUARDED
 from dcg_econ.analysis.names import nearest
 
 Source: TypeAlias = str | Path | pd.DataFrame
@@ -74,12 +76,18 @@ def labels_beside(source: Source) -> Mapping[str, str]:
     """Labels by export column: those in a frame's `attrs`, or in `<name>_codebook.csv` that `write_csv` left beside."""
     if isinstance(source, pd.DataFrame):
         return source.attrs.get("variable_labels", {})
+    book = _codebook(source)
+    return {} if book is None else dict(zip(book["variable"], book["label"], strict=True))
+
+
+def _codebook(source: str | Path) -> pd.DataFrame | None:
+    """The codebook that `write_csv` left beside a file, if it did; the apostrophes that guard spreadsheets are gone."""
     path = Path(source)
     beside = path.with_name(f"{path.stem}_codebook.csv")
     if not beside.is_file():
-        return {}
-    book = pd.read_csv(beside, dtype=str, keep_default_na=False)
-    return dict(zip(book["variable"], book["label"], strict=True)) if {"variable", "label"} <= set(book) else {}
+        return None
+    book = pd.read_csv(beside, dtype=str, keep_default_na=False, encoding="utf-8").map(unguarded)
+    return book if {"variable", "label", "type"} <= set(book) else None
 
 
 def typed(column: pd.Series, text: bool) -> pd.Series:
@@ -107,9 +115,16 @@ def _table(source: Source) -> pd.DataFrame:
     if isinstance(source, pd.DataFrame):
         return source
     try:
-        return pd.read_csv(source, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(source, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{Path(source).name} is no CSV file in UTF-8 ({error}); {PAGES}") from error
+    book = _codebook(source)
+    if book is None or len(book) != table.shape[1]:
+        return table
+    table.columns = pd.Index([unguarded(name) for name in table])
+    for name in book.loc[book["type"] == GUARDED, "variable"]:
+        table[name] = table[name].map(unguarded)
+    return table
 
 
 def _app(app: str | None, names: list[str]) -> str:
