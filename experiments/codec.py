@@ -41,7 +41,7 @@ from dcg_econ.mechanism import AbstractGame
 from dcg_econ.mechanisms import bargaining, public_goods
 from dcg_econ.mechanisms.bargaining import curve_bargaining
 from dcg_econ.mechanisms.bargaining.curve_bargaining import AbstractCommitment
-from dcg_econ.mechanisms.bargaining.item_priors import AbstractItemPrior
+from dcg_econ.mechanisms.bargaining.item_priors import AbstractItemPrior, Deadline
 from dcg_econ.mechanisms.public_goods.costs import AbstractCost
 from dcg_econ.mechanisms.public_goods.preferences import AbstractPreferences
 from dcg_econ.mechanisms.public_goods.provision_rules import AbstractRebate, AbstractRefund
@@ -63,7 +63,7 @@ _HOMES: tuple[tuple[ModuleType, Base], ...] = (
     (public_goods, AbstractCost),
     (public_goods, AbstractRefund),
     (public_goods, AbstractRebate),
-    (bargaining, AbstractItemPrior),
+    (bargaining, (AbstractItemPrior, Deadline)),
     (priors, priors.AbstractPrior),
     (agents, AbstractStrategy),
     (messages, AbstractLanguage),
