@@ -148,21 +148,25 @@ def _draw(axes, found: Any, scale: _Scale, type_label: str | None, payoff_unit: 
         axes.set_xlabel("Message (its one number, as received)")
         axes.set_ylabel(payoff_label)
     else:
-        _shading(axes, found, scale, payoff_label)
+        shades = _shading(axes, found, scale)
         shares = [f"principal direction ({100 * share:.0f}% of variance)" for share in found.plane.shares]
         axes.set_xlabel(f"Messages, first {shares[0]}")
         axes.set_ylabel(f"Second {shares[1]}")
         axes.set_aspect("equal")
-    _messages(axes, found, scale, type_label or f"Type of the {found.sender}")
+    dots = _messages(axes, found, scale)
     _arrows(axes, found, scale, payoff_unit)
     _codewords(axes, found, scale)
     axes.set_xlim(*scale.first)
     axes.set_ylim(*scale.second)
+    axes.apply_aspect()  # bars are placed by the width that the axes come to have
+    _bar(axes, dots, 0, type_label or f"Type of the {found.sender}")
+    if not _is_line(found):
+        _bar(axes, shades, 1, payoff_label)
     where = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.01), "borderpad": 0.2}
     axes.legend(ncols=2, columnspacing=1.2, handletextpad=0.5, **where)
 
 
-def _shading(axes, found: Any, scale: _Scale, label: str) -> None:
+def _shading(axes, found: Any, scale: _Scale):
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.ticker import MaxNLocator
 
@@ -171,24 +175,26 @@ def _shading(axes, found: Any, scale: _Scale, label: str) -> None:
     surface = [column.reshape(found.shape) for column in (*found.points.T, found.payoff)]
     shades = axes.contourf(*surface, levels=levels, cmap=greys, zorder=0)
     axes.contour(*surface, levels=levels, colors="white", linewidths=0.6, linestyles="solid", zorder=1)
-    _bar(axes, shades, 1, label)
+    return shades
 
 
 def _bar(axes, drawn, place: int, label: str) -> None:
     """A colour bar as high as the axes, the first or the second to their right."""
     inches = axes.figure.get_figwidth() * axes.get_position().width
     room = axes.inset_axes((1 + (BAR + place * NEXT_BAR) / inches, 0, BAR / inches, 1))
-    axes.figure.colorbar(drawn, cax=room).set_label(label)
+    bar = axes.figure.colorbar(drawn, cax=room)
+    bar.set_label(label)
+    bar.ax.yaxis.get_major_formatter().set_useOffset(False)
 
 
-def _messages(axes, found: Any, scale: _Scale, label: str) -> None:
+def _messages(axes, found: Any, scale: _Scale):
     shown = found.messages_frame().head(SHOWN)
     height = np.full(len(shown), _floor(scale, 0.06)) if _is_line(found) else shown["second"]
     low, high = scale.types
     style = {"cmap": TYPES, "vmin": low, "vmax": high, "edgecolor": BLACK, "linewidth": 0.5, "zorder": 3}
-    _bar(axes, axes.scatter(shown["first"], height, c=shown["type"], s=22, **style), 0, label)
     handle = {"color": GREY, "marker": "o", "markersize": 5, "linestyle": ""}
     axes.plot([], [], label=f"Messages of the {found.sender}", **handle)
+    return axes.scatter(shown["first"], height, c=shown["type"], s=22, **style)
 
 
 def _arrows(axes, found: Any, scale: _Scale, unit: str) -> None:

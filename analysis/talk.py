@@ -20,7 +20,7 @@ from dcg_econ.analysis.welfare import efficiency
 
 JOINT = "_joint"  # ends the name of a treatment whose players climb their joint payoff
 SHAPED = "_shaped"  # and of one whose players climb their own after the others' anticipated step
-OWN_PAYOFF, JOINT_PAYOFF, SHAPED_PAYOFF = "Own payoff", "Joint payoff", "Own payoff, looking ahead"
+OWN_PAYOFF, JOINT_PAYOFF, SHAPED_PAYOFF = "Own payoff", "Joint payoff", "Own, looking ahead"
 WHOLE = "whole report"  # in place of an infinite capacity
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)
 PP = 100.0

@@ -21,7 +21,7 @@ from dcg_econ.analysis.style import (
     figure_text,
     treatment_label,
 )
-from dcg_econ.analysis.talk import JOINT, talk_frame
+from dcg_econ.analysis.talk import JOINT, SHAPED, talk_frame
 
 LOOKS = (
     (BLUE, "-", "o"),
@@ -80,7 +80,9 @@ def surplus_bits_figure(panel: pd.DataFrame, groups: Mapping[str, Sequence[str]]
     shown = {label: handle for axis in uppers for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     hollow = " Hollow: no regret." if (frame["regret_mean"] <= NO_REGRET).any() else ""
     figure.supxlabel(f"{NOTE}{hollow}", fontsize=8, color=GREY)
-    figure.legend(list(shown.values()), list(shown), loc="outside upper center", ncols=min(5, len(shown)))
+    figure.legend(
+        list(shown.values()), list(shown), loc="outside upper center", ncols=min(3 if len(names) > 2 else 5, len(shown))
+    )
     return figure
 
 
@@ -215,7 +217,7 @@ def _names(axis, frame: pd.DataFrame, places: dict[float, float]) -> None:
     low, high = axis.get_xlim()
     found: dict[float, list[str]] = {}
     for name, capacity in frame["capacity"].sort_values(kind="stable").items():
-        label = figure_text(treatment_label(str(name).removesuffix(JOINT)))
+        label = figure_text(treatment_label(str(name).removesuffix(JOINT).removesuffix(SHAPED)))
         if label not in found.setdefault(places[capacity], []):
             found[places[capacity]].append(label)
     wanted = [(place - low) / (high - low) for place in found]
