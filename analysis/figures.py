@@ -39,7 +39,9 @@ def styled(draw):
 
         with mpl.rc_context(RC):
             made = draw(*args, **kwargs)
-            _without_mathematics(getattr(made, "figure", made))
+            figure = getattr(made, "figure", made)
+            if hasattr(figure, "axes"):  # an animation is a file
+                _without_mathematics(figure)
             return made
 
     return wrapped
@@ -54,10 +56,8 @@ def _without_mathematics(figure) -> None:
     for legend in (*figure.legends, *(axes.get_legend() for axes in every)):
         texts += [legend.get_title(), *legend.get_texts()] if legend else []
     for axis in (axis for axes in every for axis in (axes.xaxis, axes.yaxis)):
-        texts += [
-            axis.label,
-            *(axis.get_ticklabels() if isinstance(axis.get_major_locator(), FixedLocator) else []),
-        ]
+        fixed = isinstance(axis.get_major_locator(), FixedLocator)
+        texts += [axis.label, *(tick.label1 for tick in axis.majorTicks if fixed)]
     for text in texts:
         text.set_parse_math(False)
 
