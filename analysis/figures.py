@@ -36,13 +36,12 @@ def styled(draw):
     @functools.wraps(draw)
     def wrapped(*args, **kwargs):
         import matplotlib as mpl
-        from matplotlib.figure import Figure
 
         with mpl.rc_context(RC):
             made = draw(*args, **kwargs)
-            drawn = getattr(made, "figure", made)
-            if isinstance(drawn, Figure):  # and not the file of an animation
-                _without_mathematics(drawn)
+            figure = getattr(made, "figure", made)
+            if hasattr(figure, "axes"):  # an animation is a file
+                _without_mathematics(figure)
             return made
 
     return wrapped
@@ -57,11 +56,8 @@ def _without_mathematics(figure) -> None:
     for legend in (*figure.legends, *(axes.get_legend() for axes in every)):
         texts += [legend.get_title(), *legend.get_texts()] if legend else []
     for axis in (axis for axes in every for axis in (axes.xaxis, axes.yaxis)):
-        texts += [
-            axis.label,
-            # Of the major ticks alone: a log scale without a number has no minor ones to ask for.
-            *(t.label1 for t in axis.get_major_ticks() if isinstance(axis.get_major_locator(), FixedLocator)),
-        ]
+        fixed = isinstance(axis.get_major_locator(), FixedLocator)
+        texts += [axis.label, *(tick.label1 for tick in axis.majorTicks if fixed)]
     for text in texts:
         text.set_parse_math(False)
 
