@@ -40,7 +40,11 @@ class EffectSize(AbstractResult):
 
     def to_frame(self) -> pd.DataFrame:
         """One row, unrounded."""
-        row = {"outcome": self.sessions.outcome, "treatment": self.sessions.treatment, "against": self.sessions.against}
+        row: dict[str, object] = {
+            "outcome": self.sessions.outcome,
+            "treatment": self.sessions.treatment,
+            "against": self.sessions.against,
+        }
         row |= {"g": self.g, "low": self.low, "high": self.high, "difference": self.difference, "sd": self.spread}
         row |= {"df": self.df, "paired": self.sessions.paired, "sessions": len(self.sessions.own)}
         return pd.DataFrame([row | {"sessions_against": len(self.sessions.base)}]).set_index("treatment")

@@ -121,7 +121,12 @@ def _row(item: Hypothesis, days: pd.DataFrame | None, points: Sequence[tuple], s
         p, test = _tested(item, estimate, terms.paired)
     except ValueError as error:
         return row | empty | {"reason": str(error)}, Claim(np.nan)
-    found = {"estimate": estimate.value, "se": estimate.se, "low": estimate.low, "high": estimate.high}
+    found: dict[str, object] = {
+        "estimate": estimate.value,
+        "se": estimate.se,
+        "low": estimate.low,
+        "high": estimate.high,
+    }
     found |= {"df": estimate.df, "p": p, "sessions": estimate.sessions, "test": test, "reason": ""}
     null, side = _null(item, estimate.value)
     return row | found, Claim(p, null, side, estimate.df, terms)
@@ -215,7 +220,7 @@ def _adjusted(frame: pd.DataFrame, tested: Sequence[Claim], correction: Abstract
     adjusted = np.full(len(frame), np.nan)
     for family in frame["family"].unique():
         own = np.flatnonzero(frame["family"] == family)
-        adjusted[own] = correction.adjust([tested[i] for i in own])
+        adjusted[own] = correction.adjust([tested[int(i)] for i in own])
     return frame.assign(correction=correction.label, p_adjusted=adjusted)
 
 
