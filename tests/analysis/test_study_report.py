@@ -99,6 +99,7 @@ def test_what_failed_is_seen_in_plan_figure_and_files(written):
     assert {f"{name}.tex" for name in want} <= tables
 
 
+@pytest.mark.slow
 def test_a_grid_of_one_point_is_told_by_treatment(make_study, tmp_path):
     panel, cells = make_study(slopes=(1.0,))
     page = write_report(material_of(panel, cells, history=history_of(cells)), tmp_path / "r")
@@ -134,6 +135,7 @@ def test_a_treatment_without_numbers_has_its_page(study, tmp_path):
     assert "Every session failed" in words_of(write_report(material_of(every, cells), tmp_path / "s"))
 
 
+@pytest.mark.slow
 def test_without_nash_the_benchmark_is_first_best(study, tmp_path):
     panel, cells = study
     for bare in (panel.drop(columns="nash_welfare"), panel.assign(nash_welfare=np.nan)):
@@ -178,6 +180,7 @@ def test_many_cells_are_cut_with_failed_ones_first():
     assert len(printed["Error"][0]) == 160 and "Warnings" not in printed
 
 
+@pytest.mark.slow
 def test_labels_and_parameters_may_be_given_with_the_material(study, tmp_path):
     panel, cells = study
     bare = panel.copy()
