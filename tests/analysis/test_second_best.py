@@ -73,6 +73,7 @@ def test_figures_draw_it_in_a_line_of_its_own(study, make_study):
     assert labels_of(efficiency_figure(learned)) == ["First best", "Nash", "Second best"]
 
 
+@pytest.mark.slow
 def test_the_report_speaks_of_it_and_the_plan_tests_against_it(study, tmp_path):
     panel, cells = study
     declared = {"name": "H", "outcome": "efficiency", "treatment": "chat", "against": "second_best"}

@@ -63,6 +63,7 @@ def test_nobody_gains_at_the_linear_equilibrium():
     assert 0 <= float(regret) < NEAR
 
 
+@pytest.mark.slow
 def test_a_partner_who_believes_what_it_hears_is_talked_down():
     # This seller asks .3 m less for a message m: a buyer who learns to say much trades at will, which costs nobody else.
     honest = talkers([1 / 12, 1 / 4], [2 / 3, 2 / 3])
@@ -72,6 +73,7 @@ def test_a_partner_who_believes_what_it_hears_is_talked_down():
     assert float(found(honest).by_player[0]) < 0.1 * float(fooled.by_player[0])
 
 
+@pytest.mark.slow
 def test_the_regret_of_a_profile_without_payoffs_is_not_known():
     lost = found(talkers([jnp.nan, 0.25], [2 / 3, 2 / 3]))
     assert np.isnan(float(lost))
