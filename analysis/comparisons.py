@@ -13,7 +13,7 @@ import pandas as pd
 
 from dcg_econ.analysis.benchmarks import COLUMNS, is_known
 from dcg_econ.analysis.effects_print import p_text
-from dcg_econ.analysis.inference import Estimate, mean_difference
+from dcg_econ.analysis.inference import UNKNOWN, Estimate, mean_difference
 from dcg_econ.analysis.names import nearest
 from dcg_econ.analysis.panels import market_days, sound_days
 from dcg_econ.analysis.points import cells_of, in_cell, parameters_of, value_text
@@ -32,7 +32,6 @@ from dcg_econ.analysis.welfare import benchmark_name, efficiency_difference
 
 LEVEL = 0.05
 PP = 100.0
-UNKNOWN = Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)
 
 
 def comparisons_table(

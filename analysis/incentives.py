@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from dcg_econ.analysis.benchmarks import BOUND_NOTE, SECOND_BEST, is_known
-from dcg_econ.analysis.inference import Estimate, mean_difference, ratio
+from dcg_econ.analysis.inference import UNKNOWN, Estimate, mean_difference, ratio
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
 from dcg_econ.analysis.style import treatment_label
-from dcg_econ.analysis.tables import MISSING, Table, decimals, in_brackets, number_text, small_percent
+from dcg_econ.analysis.tables import Table, decimals, small_percent, with_errors
 from dcg_econ.analysis.talk import JOINT, SHAPED
 from dcg_econ.analysis.welfare import efficiency, efficiency_difference
 
@@ -76,27 +76,23 @@ def _row(days: pd.DataFrame, flags: pd.DataFrame, name: str, bound: str) -> dict
 
 
 def _level(days: pd.DataFrame, name: str) -> Estimate:
-    return efficiency(days, name) if name in set(days["treatment"]) else _unknown()
+    return efficiency(days, name) if name in set(days["treatment"]) else UNKNOWN
 
 
 def _gap(days: pd.DataFrame, name: str, against: str) -> Estimate:
     sides = days[days["treatment"] == name], days[days["treatment"] == against]
     if any(side.empty for side in sides):
-        return _unknown()
+        return UNKNOWN
     return mean_difference([sides], "welfare", "first_best")[0]
 
 
 def _to_bound(days: pd.DataFrame, name: str, bound: str) -> Estimate:
     own = days[days["treatment"] == name]
     if not bound or own.empty:
-        return _unknown()
+        return UNKNOWN
     if bound == SECOND_BEST:
         return efficiency_difference(days, name, bound)
     return ratio(own.assign(_gap=own["welfare"] - own[THEORY]), "_gap", "first_best")
-
-
-def _unknown() -> Estimate:
-    return Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)
 
 
 def _printed(frame: pd.DataFrame, bound: str) -> pd.DataFrame:
@@ -113,8 +109,7 @@ def _printed(frame: pd.DataFrame, bound: str) -> pd.DataFrame:
 
 def _with_errors(values: pd.Series, errors: pd.Series) -> list[str]:
     style = f",.{decimals([errors.max()], smallest=2, largest=3)}f"
-    texts = [(number_text(v, style), in_brackets(e, style)) for v, e in zip(values, errors, strict=True)]
-    return [value if error == MISSING else f"{value} {error}" for value, error in texts]
+    return with_errors(values, errors, style)
 
 
 def _called(bound: str) -> str:

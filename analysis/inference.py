@@ -62,6 +62,9 @@ class Estimate:
         return Estimate(factor * self.value, abs(factor) * self.se, low, high, self.df, self.sessions)
 
 
+UNKNOWN = Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)  # where there is nothing to estimate from
+
+
 def mean_per_day(days: pd.DataFrame, column: str) -> Estimate:
     """Mean of `column` over market days, its standard error clustered by session."""
     return ratio(days.assign(_one=1.0), column, "_one")

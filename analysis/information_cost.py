@@ -14,11 +14,11 @@ import pandas as pd
 
 from dcg_econ.analysis.effects_print import p_text
 from dcg_econ.analysis.figures import figure_of, styled
-from dcg_econ.analysis.inference import Estimate, mean_difference, mean_per_day
+from dcg_econ.analysis.inference import UNKNOWN, Estimate, mean_difference, mean_per_day
 from dcg_econ.analysis.names import require_columns
 from dcg_econ.analysis.panels import market_days, sound_days
 from dcg_econ.analysis.style import looks, treatment_label
-from dcg_econ.analysis.tables import MISSING, Table, in_brackets, number_text
+from dcg_econ.analysis.tables import Table, with_errors
 from dcg_econ.analysis.welfare import efficiency
 
 FEWEST = 3  # points of a curve
@@ -88,13 +88,13 @@ def information_cost_figure(panel: pd.DataFrame):
 
 def _row(panel: pd.DataFrame, days: pd.DataFrame, name: str, against: str | None) -> dict[str, float]:
     own = panel[(panel["treatment"] == name) & panel["bits"].notna()]
-    said = mean_per_day(own, "bits").scaled(LN2) if len(own) else _unknown()
-    gap = _unknown()
+    said = mean_per_day(own, "bits").scaled(LN2) if len(own) else UNKNOWN
+    gap = UNKNOWN
     if against is not None:
         sides = days[days["treatment"] == name], days[days["treatment"] == against]
         if not any(side.empty for side in sides):
             gap = mean_difference([sides], "welfare", "first_best")[0]
-    level = efficiency(days, name) if name in set(days["treatment"]) else _unknown()
+    level = efficiency(days, name) if name in set(days["treatment"]) else UNKNOWN
     flat: dict[str, float] = {}
     for key, estimate in {"efficiency": level, "nats": said, "difference": gap}.items():
         flat |= {key: estimate.value, f"{key}_se": estimate.se, f"{key}_low": estimate.low}
@@ -118,25 +118,16 @@ def _adjusted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _unknown() -> Estimate:
-    return Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)
-
-
 def _printed(frame: pd.DataFrame) -> pd.DataFrame:
     columns = {
         "Treatment": [treatment_label(name) for name in frame.index],
-        "Nats said": _with_errors(frame["nats"], frame["nats_se"], ",.2f"),
-        "Efficiency (%)": _with_errors(PP * frame["efficiency"], PP * frame["efficiency_se"], ",.2f"),
-        "Less the first curve (pp)": _with_errors(PP * frame["difference"], PP * frame["difference_se"], ",.2f"),
+        "Nats said": with_errors(frame["nats"], frame["nats_se"], ",.2f"),
+        "Efficiency (%)": with_errors(PP * frame["efficiency"], PP * frame["efficiency_se"], ",.2f"),
+        "Less the first curve (pp)": with_errors(PP * frame["difference"], PP * frame["difference_se"], ",.2f"),
         "p": [p_text(value) for value in frame["p"]],
         "p, Holm": [p_text(value) for value in frame["p_holm"]],
     }
     return pd.DataFrame(columns, dtype=object)
-
-
-def _with_errors(values: pd.Series, errors: pd.Series, style: str) -> list[str]:
-    texts = [(number_text(v, style), in_brackets(e, style)) for v, e in zip(values, errors, strict=True)]
-    return [value if error == MISSING else f"{value} {error}" for value, error in texts]
 
 
 def _note(frame: pd.DataFrame, base: str) -> str:

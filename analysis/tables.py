@@ -143,6 +143,14 @@ def in_brackets(value: float, specification: str) -> str:
     return f"({number_text(value, specification)})" if np.isfinite(value) else MISSING
 
 
+def with_errors(values: pd.Series, errors: pd.Series, specification: str) -> list[str]:
+    """Each value with its standard error in brackets behind it, where there is one."""
+    texts = [
+        (number_text(v, specification), in_brackets(e, specification)) for v, e in zip(values, errors, strict=True)
+    ]
+    return [value if error == MISSING else f"{value} {error}" for value, error in texts]
+
+
 def interval_text(low: float, high: float, specification: str) -> str:
     """An interval in square brackets, or a dash where there is none."""
     if not (np.isfinite(low) and np.isfinite(high)):

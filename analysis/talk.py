@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from dcg_econ.analysis.inference import Estimate, mean_difference, mean_per_day
+from dcg_econ.analysis.inference import UNKNOWN, Estimate, mean_difference, mean_per_day
 from dcg_econ.analysis.names import nearest, require_columns
 from dcg_econ.analysis.panels import market_days, session_flags, sound_days
 from dcg_econ.analysis.points import at_point, cell_index, cells_of, in_cell, parameters_of, points_of, value_text
@@ -22,7 +22,6 @@ JOINT = "_joint"  # ends the name of a treatment whose players climb their joint
 SHAPED = "_shaped"  # and of one whose players climb their own after the others' anticipated step
 OWN_PAYOFF, JOINT_PAYOFF, SHAPED_PAYOFF = "Own payoff", "Joint payoff", "Own, looking ahead"
 WHOLE = "whole report"  # in place of an infinite capacity
-UNKNOWN = Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)
 PP = 100.0
 NOTES = (
     "Capacity: the most bits that one player's messages may hold in a round; a whole report has no bound. Bits said: their "
