@@ -27,7 +27,7 @@ from dcg_econ.analysis.effects_print import effects_table, point_effects_table, 
 from dcg_econ.analysis.panels import treatments_of
 from dcg_econ.analysis.points import at_point, parameters_of, points_of
 from dcg_econ.analysis.regression import regression_of
-from dcg_econ.analysis.results import AbstractResult
+from dcg_econ.analysis.results import AbstractFit
 from dcg_econ.analysis.style import CONSTANT, study_order
 from dcg_econ.analysis.tables import Table
 from dcg_econ.analysis.units import outcome_label, units_of
@@ -38,7 +38,7 @@ ZERO_VARIANCE = 1e-10  # standard errors below this share of the largest number 
 
 
 @dataclass(frozen=True, eq=False)
-class TreatmentEffects(AbstractResult):
+class TreatmentEffects(AbstractFit):
     """A fit of (1). `coefficients`: one row per treatment but the baseline, then the constant (the baseline's mean);
     columns b, se, t, p, low, high (95%), in the outcome's unit. `points`: the same by grid point, one row per parameter
     values x treatment, with n, clusters and a `note` where nothing could be estimated. `dropped` counts market days
@@ -72,22 +72,6 @@ class TreatmentEffects(AbstractResult):
     def by_point(self) -> Table:
         """The effects at each point of the grid, estimated from that point's days alone."""
         return point_effects_table(self)
-
-    def to_frame(self) -> pd.DataFrame:
-        """The unrounded coefficients."""
-        return self.coefficients.copy()
-
-    @property
-    def __maketables_coef_table__(self) -> pd.DataFrame:
-        return self.coefficients[["b", "se", "t", "p"]]
-
-    @property
-    def __maketables_depvar__(self) -> str:
-        return self.outcome
-
-    @property
-    def __maketables_fixef_string__(self) -> str | None:
-        return " + ".join([*self.parameters, *([self.absorbed] if self.absorbed else [])]) or None
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, str]:

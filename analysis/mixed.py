@@ -20,7 +20,7 @@ from dcg_econ.analysis.effects_design import baseline_of, design, sample
 from dcg_econ.analysis.effects_print import p_text
 from dcg_econ.analysis.panels import cell_keys, treatments_of
 from dcg_econ.analysis.points import parameters_of
-from dcg_econ.analysis.results import AbstractResult
+from dcg_econ.analysis.results import AbstractFit
 from dcg_econ.analysis.style import CONSTANT, study_order, treatment_label
 from dcg_econ.analysis.tables import (
     STARS_LEGEND,
@@ -37,7 +37,7 @@ VARIANCES = ("session", "session x treatment", "residual")
 
 
 @dataclass(frozen=True, eq=False)
-class MixedEffects(AbstractResult):
+class MixedEffects(AbstractFit):
     """A fit of (1). `coefficients` as in `TreatmentEffects`; `variances`: of u, v (NaN where it is left out) and e, in the
     square of the outcome's unit. `converged` and `warning` are the optimiser's word; where it failed altogether the
     coefficients are NaN.
@@ -59,10 +59,6 @@ class MixedEffects(AbstractResult):
     unit: str
     period: str
     parameters: tuple[str, ...]
-
-    def to_frame(self) -> pd.DataFrame:
-        """The unrounded coefficients."""
-        return self.coefficients.copy()
 
     def table(self) -> Table:
         """The coefficients, the variances, and whether the fit converged."""
@@ -97,18 +93,6 @@ class MixedEffects(AbstractResult):
         if self.dropped:
             notes.append(f"{self.dropped:,d} {self.period}s without a finite outcome are left out.")
         return tuple(notes)
-
-    @property
-    def __maketables_coef_table__(self) -> pd.DataFrame:
-        return self.coefficients[["b", "se", "t", "p"]]
-
-    @property
-    def __maketables_depvar__(self) -> str:
-        return self.outcome
-
-    @property
-    def __maketables_fixef_string__(self) -> str | None:
-        return " + ".join([*self.parameters, *([self.absorbed] if self.absorbed else [])]) or None
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import abc
 
+import pandas as pd
+
 from dcg_econ.analysis.tables import Table
 
 
@@ -29,3 +31,28 @@ class AbstractResult(abc.ABC):
 
     def _repr_html_(self) -> str:
         return self.table().to_html()
+
+
+class AbstractFit(AbstractResult):
+    """A regression of one outcome, which stands in maketables' tables beside those of other packages."""
+
+    coefficients: pd.DataFrame
+    outcome: str
+    absorbed: str | None
+    parameters: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The unrounded coefficients."""
+        return self.coefficients.copy()
+
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        return self.coefficients[["b", "se", "t", "p"]]
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self.outcome
+
+    @property
+    def __maketables_fixef_string__(self) -> str | None:
+        return " + ".join([*self.parameters, *([self.absorbed] if self.absorbed else [])]) or None
