@@ -197,15 +197,21 @@ def export(
 
 @app.command()
 def replicate(
-    folder: Folder,
-    out: Annotated[Path | None, typer.Option(help="Folder of the new results. [default: FOLDER-again]")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of results, or one of papers/ with an expected.toml.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every replication in papers/.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="The replications that take seconds.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Where results go. [default: FOLDER-again; results/replications for papers]")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Runs a stored study anew in another folder and compares the panels cell by cell, bit for bit."""
+    """Runs a stored study anew and compares it bit for bit, or computes results of the literature again (--all)."""
     with errors():
-        from dcg_econ.experiments.running import replicate_study
+        from dcg_econ.experiments.replications import replicated_anew
 
-        same = replicate_study(folder, out, quiet)
+        same = replicated_anew(folder, every, fast, out, quiet)
     if not same:
         raise typer.Exit(FAILED)
 
