@@ -1,11 +1,12 @@
 PYTHON ?= python3
 JOBS ?= 2
 BIN = .venv/bin
+STUDIES = $(shell $(BIN)/python -c 'import sys; sys.path.insert(0, "papers/preprint"); from paper_tables import STUDIES; print(*STUDIES)')
 FOLDERS = mechanisms experiments analysis
 INPUTS = pyproject.toml setup.py constraints.txt
 
 .DEFAULT_GOAL = help
-.PHONY: help venv report test acceptance notebooks bench lint types lock clean
+.PHONY: help venv report test acceptance notebooks replicate paper data bench lint types lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -40,6 +41,22 @@ acceptance: .venv/installed  ## the acceptance tests, with what they measure, an
 
 notebooks: .venv/installed-notebook  ## run the notebooks of papers/notebooks
 	$(BIN)/python -m pytest tests/notebooks --jaxtyping-packages=
+
+.venv/installed-paper: .venv/installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[paper]'
+	@touch $@
+
+replicate: .venv/installed  ## results of the literature, computed again: the table in results/replications
+	$(BIN)/dcg-econ replicate --all
+
+paper: .venv/installed-paper  ## the pre-print in build/paper: PDF where a TeX is installed, and HTML
+	$(BIN)/python papers/preprint/paper.py
+
+data: .venv/installed  ## the data of the pre-print anew: hours; goes on where it stopped
+	for study in $(STUDIES); do $(BIN)/dcg-econ run $$study --out results/$$study || exit 1; done
+	$(BIN)/python papers/preprint/paper_data.py $(STUDIES:%=results/%)
+	$(BIN)/python papers/preprint/paper_measurements.py
+	$(BIN)/dcg-econ replicate --all && cp results/replications/replications.csv papers/preprint/data
 
 bench: .venv/installed-bench  ## the benchmarks
 	$(BIN)/python -m pytest tests/benchmarks --jaxtyping-packages=

@@ -83,7 +83,7 @@ _NAMES = {
         "sensitivity",
         "solve",
     ),
-    "dcg_econ.experiments": ("Study", "Treatment"),
+    "dcg_econ.experiments": ("Study", "Treatment", "citation"),
     "dcg_econ.learning": (
         "Checkpoint",
         "Enumerated",

@@ -7,6 +7,7 @@ if __name__ != "dcg_econ.experiments":
     raise ImportError("write `from dcg_econ.experiments import ...`: the folder is installed inside dcg_econ")
 
 if TYPE_CHECKING:
+    from dcg_econ.experiments.citations import citation as citation
     from dcg_econ.experiments.specification import Specification as Specification
     from dcg_econ.experiments.specification import SpecificationError as SpecificationError
     from dcg_econ.experiments.specification import load as load
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from dcg_econ.experiments.study import Treatment as Treatment
 
 _HOME = {"Specification": "specification", "SpecificationError": "specification", "load": "specification"}
-_HOME |= {"Study": "study", "Treatment": "study"}
+_HOME |= {"citation": "citations", "Study": "study", "Treatment": "study"}
 
 
 def __getattr__(name: str) -> object:
