@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from paper_data import DATA, HERE
@@ -86,13 +87,50 @@ def build_html(source: Path) -> Path | None:
         import pypandoc
     except ImportError:
         return None
-    page = source.with_suffix(".html")
+    page, folder = source.with_suffix(".html"), source.parent / "page"
+    shutil.copytree(source.parent, folder, ignore=shutil.ignore_patterns("page", "*.pdf", "*.aux", "*.html"))
+    numbers, text = equation_numbers(source), in_order(source)
+    shown = {name: i for i, name in enumerate(re.findall(r"\\input\{tables/(\w+)\}", text), 1)}
+    drawn = {name: i for i, name in enumerate(re.findall(r"\\includegraphics\[[^]]*\]\{figures/(\w+)\}", text), 1)}
+    for path in folder.rglob("*.tex"):
+        made = for_pandoc(path.read_text(encoding="utf-8"), numbers)
+        if path.parent.name == "tables":
+            made = made.replace("\\caption{", f"\\caption{{Table {shown.get(path.stem, 0)}. ", 1)
+        for name, number in drawn.items():
+            made = re.sub(rf"(\{{figures/{name}\}}\s*\\caption\{{)", rf"\1Figure {number}. ", made)
+        path.write_text(made, encoding="utf-8")
     options = ["--standalone", "--embed-resources", "--mathml", "--citeproc", "--number-sections", "--toc"]
-    options += ["--default-image-extension=png", f"--bibliography={source.with_name(BIBLIOGRAPHY.name)}"]
-    options += [f"--resource-path={source.parent}", f"--css={HERE / 'page.css'}", "--metadata=link-citations:true"]
-    done = {"to": "html5", "format": "latex", "outputfile": str(page), "cworkdir": str(source.parent)}
-    pypandoc.convert_file(str(source), extra_args=options, **done)
+    options += ["--default-image-extension=png", f"--bibliography={BIBLIOGRAPHY.name}", f"--css={HERE / 'page.css'}"]
+    done = {"to": "html5", "format": "latex", "outputfile": str(page.resolve()), "cworkdir": str(folder)}
+    pypandoc.convert_file(str((folder / source.name).resolve()), extra_args=options, **done)
+    shutil.rmtree(folder)
     return page
+
+
+def equation_numbers(source: Path) -> dict[str, int]:
+    """The number of each equation with a label, by its label, in the order of the text."""
+    blocks = re.findall(r"\\begin\{equation\}(.*?)\\end\{equation\}", in_order(source), re.DOTALL)
+    labels = [re.search(r"\\label\{([^}]*)\}", block) for block in blocks]
+    return {label.group(1): i for i, label in enumerate(labels, 1) if label}
+
+
+def in_order(source: Path) -> str:
+    """The sections, one after the other."""
+    names = re.findall(r"\\input\{sections/(\w+)\}", source.read_text(encoding="utf-8"))
+    return "".join((source.parent / "sections" / f"{name}.tex").read_text(encoding="utf-8") for name in names)
+
+
+def for_pandoc(text: str, numbers: Mapping[str, int]) -> str:
+    """What pandoc does not know, said otherwise: heads on several lines, numbers of equations, run-in heads."""
+    text = re.sub(r"\\shortstack\[r\]\{((?:[^{}]|\{[^{}]*\})*)\}", lambda m: m[1].replace("\\\\", " "), text)
+    text = re.sub(r"\\eqref\{([^}]*)\}", lambda m: f"({numbers[m[1]]})", text)
+    text = re.sub(
+        r"\\label\{(eq:[^}]*)\}(.*?)(\s*)\\end\{equation\}",
+        lambda m: f"{m[2]} \\qquad ({numbers[m[1]]}){m[3]}\\end{{equation}}",
+        text,
+        flags=re.DOTALL,
+    )
+    return re.sub(r"\\paragraph\{([^}]*)\}", r"\\par\\textbf{\1}", text)
 
 
 def main() -> int:
