@@ -16,7 +16,9 @@ jax.config.update("jax_enable_x64", True)
 
 def replicate():
     few, more = (dcg.solve(CurveMarket(curvature=jnp.full(n, CURVATURE))) for n in (FEW, MORE))
-    noisy = dcg.solve(CurveMarket(curvature=jnp.full(MORE, CURVATURE), values=dcg.Normal(2.0, 0.5), supply=dcg.Normal()))
+    noisy = dcg.solve(
+        CurveMarket(curvature=jnp.full(MORE, CURVATURE), values=dcg.Normal(2.0, 0.5), supply=dcg.Normal())
+    )
     try:
         dcg.solve(CurveMarket(curvature=jnp.full(2, CURVATURE)))
         refused = 0.0

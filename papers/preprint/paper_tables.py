@@ -178,13 +178,13 @@ def hypotheses(studies: Mapping[str, StudyData]) -> Table:
         if declared:
             found = analysis.plan_table(study.panel, declared).to_frame()
             frames.append(found.assign(study=name))
-    frame = pd.concat(frames)
+    frame = pd.concat(frames).rename(columns={name: f"estimate_{name}" for name in ("se", "low", "high")})
     frame.index = [f"{study}_{name}" for study, name in zip(frame["study"], frame.index, strict=True)]
     printed = pd.DataFrame(
         {
             "Study": [label(name) for name in frame["study"]],
             "Declared": [claim(row) for row in frame.to_dict("records")],
-            "Estimate (s.e.)": [f"{row.estimate:.4f} ({row.se:.4f})" for row in frame.itertuples()],
+            "Estimate (s.e.)": [f"{row.estimate:.4f} ({row.estimate_se:.4f})" for row in frame.itertuples()],
             "p, adjusted": [p_text(value) for value in frame["p_adjusted"]],
             "Verdict": list(frame["verdict"]),
         },
