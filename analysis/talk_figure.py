@@ -196,10 +196,11 @@ def _dress(uppers, lower, frame: pd.DataFrame, places: dict[float, float]) -> No
         axis.margins(y=0.08)
         axis.ticklabel_format(axis="y", useOffset=False)
     lower.set_ylabel("Regret (share of\nfirst best, log scale)")
-    lower.set_yscale("log")
-    if frame["regret_mean"].isna().all():
+    if frame["regret_mean"].isna().all():  # a log scale without a number has no ticks to place
         lower.text(0.5, 0.5, "Regret is not known", transform=lower.transAxes, ha="center", color=GREY)
         lower.set_yticks([])
+    else:
+        lower.set_yscale("log")
     lower.margins(y=0.12)
     _names(uppers[0], frame, places)
 
