@@ -37,8 +37,7 @@ def replicate():
 
 
 def reply(n, slope):
-    """The slope of the best demand of one trader whose n - 1 rivals' demands have this one: it picks the price at which its
-    payoff from what the others leave is greatest, by search, at two heights of the residual supply."""
+    """The slope of one trader's best demand, found by search: its best prices at two heights of what n - 1 others leave."""
 
     def demand(height):
         def payoff(price):
@@ -69,8 +68,3 @@ def independent():
         return worth[0] / worth[1]
 
     return {"efficiency_few": efficiency(FEW), "efficiency_more": efficiency(MORE)}
-
-
-if __name__ == "__main__":
-    for name, value in replicate().items():
-        print(f"{name:<20} {float(value):.10g}")

@@ -66,8 +66,3 @@ def independent():
         "surplus_low_costs": over(lambda c, v: v - c, low, LOW_COSTS),
         "weight_low_costs": low,
     }
-
-
-if __name__ == "__main__":
-    for name, value in replicate().items():
-        print(f"{name:<20} {float(value):.10g}")

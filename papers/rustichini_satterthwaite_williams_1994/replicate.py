@@ -28,8 +28,7 @@ def replicate():
 
 def with_exponents(found):
     """How losses and misreports fall from m = 4 to m = 8: the exponent of 1/m."""
-    orders = {f"{name}_order": np.log2(found[f"{name}_4"] / found[f"{name}_8"]) for name in ("loss", "misreport")}
-    return found | orders
+    return found | {f"{of}_order": np.log2(found[f"{of}_4"] / found[f"{of}_8"]) for of in ("loss", "misreport")}
 
 
 def below(bids, asks, value, cost):
@@ -59,18 +58,13 @@ def path(m):
     end.terminal = True
     start = (0.5 + MARKUP / m, 0.5 - MARKUP / m, 0.0)
     ends = [solve_ivp(rates, (0.5, to), start, "DOP853", events=end, rtol=1e-9, atol=1e-12) for to in (0.0, 1.0)]
-    return ends[1].t[-1], ends[1].y[2, -1] - ends[0].y[2, -1]
+    return ends[1].t[-1], ends[1].y[2, -1] - ends[0].y[2, -1] + 1 - ends[1].y[0, -1]  # the rest of the values buys
 
 
 def independent():
-    """By symmetry sellers gain what buyers do: the market's gains are m E (2v - 1) of a buyer who gets a unit."""
+    """Gains are m E (2v - 1) of a buyer who gets a unit, since costs are values mirrored; m^2/(4m + 2) at first best."""
     found = {}
     for m in SIZES:
         price, gain = path(m)
-        found |= {f"loss_{m}": 1 - m * gain * 2 * (2 * m + 1) / m**2, f"misreport_{m}": 1 - price}
+        found |= {f"loss_{m}": 1 - 2 * (2 * m + 1) / m * gain, f"misreport_{m}": 1 - price}
     return with_exponents(found)
-
-
-if __name__ == "__main__":
-    for name, value in replicate().items():
-        print(f"{name:<20} {float(value):.10g}")
