@@ -9,8 +9,7 @@ from dcg_econ.learning import gradient_ascent
 from dcg_econ.mechanisms import IteratedGame
 from dcg_econ.mechanisms.finite_games import Tables, matching_pennies, payoffs_of, prisoners_dilemma
 
-STEPS, DISCOUNT = 200, 0.96
-LOLA = dcg.Shaped(dcg.Opponents(1.0))
+STEPS, DISCOUNT, LOLA = 200, 0.96, dcg.Shaped(dcg.Opponents(1.0))
 
 jax.config.update("jax_enable_x64", True)
 
@@ -18,9 +17,9 @@ jax.config.update("jax_enable_x64", True)
 def learned(game, objective):
     """Payoffs a round (S, 2) and chances of the first action (S, 2, 5) of 1,000 pairs, at rate 1 from N(0, 1) logits."""
     how = {"optimiser": gradient_ascent(1.0), "batch": 1, "records": 1, "record_draws": 1, "key": jax.random.key(0)}
-    run = dcg.train(game, lambda k: Tables(key=k, spread=1.0), objective=objective, steps=STEPS, sessions=1000, **how)
-    pay = jax.vmap(lambda pair: payoffs_of(game)(tuple(pair)))(run.agents.rows)
-    return game.per_round * pay, jax.nn.sigmoid(run.agents.rows)
+    make = lambda key: Tables(key=key, spread=1.0)  # noqa: E731
+    rows = dcg.train(game, make, objective=objective, steps=STEPS, sessions=1000, **how).agents.rows
+    return game.per_round * jax.vmap(lambda pair: payoffs_of(game)(tuple(pair)))(rows), jax.nn.sigmoid(rows)
 
 
 def replicate():
@@ -63,9 +62,8 @@ def independent():
     for _ in range(STEPS):
         pair = np.stack([moved(*pair), moved(*pair[::-1])])
     pay = (1 - DISCOUNT) * np.stack([value(*pair), value(*pair[::-1])])
-    step = slope(lambda x: value(x, slope(lambda y: value(y, x), np.zeros(5))), np.zeros(5))
-    found = {"lola_reward": pay.mean(), "step_cooperated": step[1], "step_defected": step[2]}
-    return found | {"failed": np.sum(~np.isfinite(pay))}
+    step, lost = slope(lambda x: value(x, slope(lambda y: value(y, x), 0 * x)), np.zeros(5)), np.isnan(pay).sum()
+    return {"lola_reward": pay.mean(), "step_cooperated": step[1], "step_defected": step[2], "failed": lost}
 
 
 if __name__ == "__main__":
