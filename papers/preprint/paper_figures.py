@@ -17,6 +17,5 @@ def figures(studies: Mapping[str, StudyData], data: Path = DATA) -> dict[str, An
     return {
         "attention_prices": analysis.information_cost_figure(studies["attention_prices"].panel),
         "talk_bargaining": analysis.surplus_bits_figure(studies["talk_bargaining"].panel),
-        "talk_fish_market": analysis.surplus_bits_figure(studies["talk_fish_market"].panel),
         "institutions": analysis.frontier_figure(pd.read_csv(data / "institutions.csv"), of="the possible gains"),
     }

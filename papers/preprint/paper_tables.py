@@ -23,7 +23,6 @@ STUDIES = (
     "attention_prices",
     "double_blind",
     "talk_bargaining",
-    "talk_fish_market",
     "public_goods",
     "shaping",
 )
@@ -41,8 +40,7 @@ def tables(studies: Mapping[str, StudyData], data: Path = DATA) -> dict[str, Tab
         made[name] = race(studies[name], batch, target)
     made["attention_gaps"] = attention_gaps(studies["attention"])
     made["attention_prices"] = analysis.information_cost_table(studies["attention_prices"].panel)
-    for name in ("talk_bargaining", "talk_fish_market"):
-        made[name] = analysis.talk_table(studies[name].panel)
+    made["talk_bargaining"] = analysis.talk_table(studies["talk_bargaining"].panel)
     made["double_blind"] = analysis.incentives_table(studies["double_blind"].panel)
     made["public_goods"] = analysis.institutions_table(studies["public_goods"].panel)
     made["institutions"] = institutions(pd.read_csv(data / "institutions.csv"))
@@ -64,7 +62,6 @@ TITLES = {
     "attention": "Attention that is told about gradients: episodes to the target, and scores",
     "attention_prices": "The information-cost curve of four kinds of attention",
     "talk_bargaining": "Talk before sealed bids: surplus and bits",
-    "talk_fish_market": "The fish market: surplus and bits",
     "double_blind": "The price of incentives before sealed bids, transformers",
     "public_goods": "Institutions for a public good",
     "shaping": "The iterated prisoner's dilemma",
