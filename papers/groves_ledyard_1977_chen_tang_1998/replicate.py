@@ -30,8 +30,7 @@ def cross_derivatives(gamma, messages):
 def replicate():
     low, high = dcg.solve(game(1.0)), dcg.solve(game(100.0))
     drawn = jax.random.uniform(jax.random.key(1), (1000, N), minval=-4.0, maxval=6.0)
-    surplus = jax.vmap(lambda x: low_game.budget_surplus(low_game.provide(x)))
-    low_game = game(1.0)
+    surplus = jax.vmap(lambda x: game(1.0).budget_surplus(game(1.0).provide(x)))
     path = public_goods.dynamics(
         game(100.0), public_goods.BestResponse(inertia=0.5), start=high.strategies.message + 1, rounds=200
     )
@@ -62,10 +61,9 @@ def independent():
         replies = -matrix / np.diag(matrix)[:, None] + np.eye(N)
         return np.max(np.abs(np.linalg.eigvals(replies)))
 
-    messages = nash(1.0)
     return {
-        "level": messages.sum(),
-        **{f"message_{i + 1}": x for i, x in enumerate(messages)},
+        "level": nash(1.0).sum(),
+        **{f"message_{i + 1}": x for i, x in enumerate(nash(1.0))},
         "largest_message_100": nash(100.0).max(),
         **{f"radius_{gamma}": radius(float(gamma)) for gamma in (1, 50, 300)},
     }
