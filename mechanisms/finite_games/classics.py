@@ -31,7 +31,7 @@ def matching_pennies() -> Float[Array, "2 2 2"]:
 
 
 def asymmetric_matching_pennies() -> Float[Array, "2 2 2"]:
-    """Ochs's (1995) game 2 in the units of McKelvey and Palfrey (1995): the row player wins 1.1141 or .2785 where
+    """A game of Ochs (1995) in the units of McKelvey and Palfrey (1995): the row player wins 1.1141 or .2785 where
     actions match, the column player 1.1141 where not."""
     return jnp.asarray([[[1.1141, 0.0], [0.0, 0.2785]], [[0.0, 1.1141], [1.1141, 0.0]]])
 

@@ -16,23 +16,22 @@ SHARES, WEALTHS = np.array([0.3, 0.3, 0.5, 0.6]), np.array([0.5, 2.0, 3.0, 4.0])
 jax.config.update("jax_enable_x64", True)
 
 
-def solved(shares, wealth):
+def solved(wealth, shares=SHARE):
     """Contributions, and the equilibrium."""
-    eq = dcg.solve(VoluntaryContribution(public_goods.CobbDouglas(jnp.asarray(shares)), jnp.asarray(wealth)))
+    utility = public_goods.CobbDouglas(jnp.broadcast_to(shares, wealth.shape))
+    eq = dcg.solve(VoluntaryContribution(utility, jnp.asarray(wealth)))
     return np.asarray(eq.strategies.message), eq
 
 
 def replicate():
-    even = np.full(PLAYERS, SHARE), np.full(PLAYERS, WEALTH)
-    given, eq = solved(*even)
-    moved, _ = solved(even[0], even[1] + MOVED)
-    taken, _ = solved(even[0], even[1] + TAKEN)
-    unequal, _ = solved(SHARES, WEALTHS)
+    even = np.full(PLAYERS, WEALTH)
+    given, eq = solved(even)
+    moved, taken, unequal = solved(even + MOVED)[0], solved(even + TAKEN)[0], solved(WEALTHS, SHARES)[0]
     return {
         "nash": given.sum(),
         "first_best": eq.first_best,
         "neutral_level": moved.sum() - given.sum(),
-        "neutral_consumption": np.max(np.abs((WEALTH + MOVED - moved) - (WEALTH - given))),
+        "neutral_consumption": np.max(np.abs((even + MOVED - moved) - (even - given))),
         "loser_gives": taken[0],
         "not_neutral": taken.sum(),
         "unequal": unequal.sum(),
@@ -46,20 +45,21 @@ def independent():
     def wanted(total):
         return np.maximum(0, WEALTHS - total * (1 - SHARES) / SHARES)
 
-    def loss(share):
-        """Of equal players who each give this share of their wealth."""
-        return -PLAYERS * (WEALTH * (1 - share)) ** (1 - SHARE) * (PLAYERS * WEALTH * share) ** SHARE
-
-    given, wealth = np.zeros(PLAYERS), WEALTH + TAKEN
-    for _ in range(200):
-        for i in range(PLAYERS):
+    def settled(wealth):
+        given = np.zeros(PLAYERS)
+        for i in np.tile(np.arange(PLAYERS), 200):
             others = given.sum() - given[i]
             given[i] = max(0, SHARE * (wealth[i] + others) - others)
+        return given
+
     total = brentq(lambda total: wanted(total).sum() - total, 1e-6, WEALTHS.sum(), xtol=1e-13)
-    best = minimize_scalar(loss, bounds=(1e-6, 1 - 1e-6), method="bounded", options={"xatol": 1e-10})
+    taken = settled(WEALTH + TAKEN)
+    loss = minimize_scalar(lambda x: -((1 - x) ** (1 - SHARE)) * (PLAYERS * x) ** SHARE, bounds=(0, 1)).fun
     return {
-        "first_best": -best.fun,
-        "not_neutral": given.sum(),
+        "nash": settled(np.full(PLAYERS, WEALTH)).sum(),
+        "first_best": -loss * PLAYERS * WEALTH,  # x: the share of its wealth that everybody gives
+        "loser_gives": taken[0],
+        "not_neutral": taken.sum(),
         "unequal": total,
         "free_riders": np.sum(wanted(total) == 0),
     }

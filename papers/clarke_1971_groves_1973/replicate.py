@@ -1,5 +1,6 @@
 """Clarke (1971), Groves (1973): pivot taxes make the truth a dominant strategy, and leave a surplus."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +9,7 @@ import dcg_econ as dcg
 from dcg_econ.mechanisms import ClarkePivot, public_goods
 
 LOW, HIGH, CURVATURE, PLAYERS, COST, DRAWS = 4.0, 8.0, 0.5, 5, 5.0, 20_000
+OTHERS_LIE = jnp.array([0.0, 1.0, -1.0, 0.5, -2.0])  # how much each understates, player 1 nothing
 
 jax.config.update("jax_enable_x64", True)
 
@@ -21,17 +23,17 @@ def replicate():
     types = jax.vmap(clarke.sample_types)(jax.random.split(jax.random.key(2), 2000))
 
     def played(types, lie):
-        told = types.at[0, 0].add(lie) if types.ndim == 2 else types.at[0].add(lie)
-        outcome = clarke.outcome(eq.strategies(told))
+        outcome = clarke.outcome(eq.strategies(types.at[0, 0].add(lie)))
         return outcome.built, clarke.payoffs(types, outcome)[0]
 
     built, honest = jax.vmap(lambda t: played(t, 0.0))(types)
     _, lied = jax.vmap(lambda t: played(t, 1.0))(types)
-    values = types[..., 0] if types.ndim == 3 else types
+    lies = eqx.tree_at(lambda truth: truth.shade, eq.strategies, OTHERS_LIE)
     return {
         "regret": eq.regret,
+        "dominant": dcg.regret(clarke, lies).by_player[0],
         "efficiency": audit.efficiency,
-        "samuelson": jnp.max(jnp.abs(jnp.sum(values - 2 * CURVATURE * built[:, None], axis=1) - COST)),
+        "samuelson": jnp.max(jnp.abs(jnp.sum(types[..., 0] - 2 * CURVATURE * built[:, None], axis=1) - COST)),
         "deficits": np.sum(np.asarray(audit.budget_surplus) < -1e-9),
         "surplus": jnp.mean(audit.budget_surplus),
         "lie": jnp.mean(lied - honest),

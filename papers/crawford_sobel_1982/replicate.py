@@ -14,11 +14,11 @@ BIAS, BETA_BIAS = 0.05, 0.1
 jax.config.update("jax_enable_x64", True)
 
 
-def gains_from_cells(prior, bias):
-    """Whether the receiver's loss falls with every further cell."""
+def gain_from_cells(prior, bias):
+    """Whether the losses of both fall with every further cell."""
     counts = range(1, cheap_talk.most_cells(prior, bias) + 1)
-    losses = [float(cheap_talk.partition(prior, bias, n).receiver_loss) for n in counts]
-    return len(losses) < 2 or bool(np.all(np.diff(losses) < 0))
+    partitions = [cheap_talk.partition(prior, bias, n) for n in counts]
+    return np.all(np.diff([[p.receiver_loss, p.sender_loss] for p in partitions], axis=0) < 0)
 
 
 def replicate():
@@ -34,7 +34,7 @@ def replicate():
         "sender_loss": best.sender_loss,
         "cells_quarter": cheap_talk.most_cells(uniform, 0.25),
         "cells_below_quarter": cheap_talk.most_cells(uniform, 0.2499),
-        "more_is_better": np.mean([gains_from_cells(uniform, bias) for bias in (0.02, 0.05, 0.1, 0.2)]),
+        "more_is_better": np.mean([gain_from_cells(uniform, bias) for bias in (0.02, 0.05, 0.1, 0.2)]),
         "beta_edge": skewed.edges[1],
     }
 

@@ -30,7 +30,7 @@ def independent():
     beta = np.linalg.lstsq(projected, y, rcond=None)[0]
     variance = np.sum((y - x @ beta) ** 2) / (len(y) - x.shape[1])
     error = np.sqrt(variance * np.linalg.inv(projected.T @ projected)[0, 0])
-    return {"exact_elasticity": beta[0], "exact_error": error}
+    return {"elasticity": beta[0], "standard_error": error, "exact_elasticity": beta[0], "exact_error": error}
 
 
 if __name__ == "__main__":

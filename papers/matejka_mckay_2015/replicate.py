@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from dcg_econ.mechanisms import inattention
 
@@ -15,9 +16,9 @@ jax.config.update("jax_enable_x64", True)
 
 
 def risky(chance_of_zero):
-    """The chance of an action that pays 0 or 1 where another pays .5 for sure."""
+    """An action that pays 0 or 1 where another pays .5 for sure."""
     payoffs, prior = jnp.array([[0.0, SAFE], [1.0, SAFE]]), jnp.array([chance_of_zero, 1 - chance_of_zero])
-    return inattention.attention(payoffs, prior, LAM).probabilities[0]
+    return inattention.attention(payoffs, prior, LAM)
 
 
 def replicate():
@@ -26,8 +27,9 @@ def replicate():
     colours = inattention.attention(jnp.asarray(BUS[:, [0, 0, 1]]), jnp.asarray(PRIOR), LAM)
     return {
         "right_choice": even.conditional[0, 0],
-        "risky": risky(0.6),
-        "risky_ignored": risky(0.9),
+        "risky": risky(0.6).probabilities[0],
+        "risky_ignored": risky(0.9).probabilities[0],
+        "condition_ignored": 1 - risky(0.9).slack[0],
         "bus": bus.probabilities[0],
         "red_and_blue_bus": jnp.sum(colours.probabilities[:2]) - bus.probabilities[0],
         "condition": jnp.max(1 - jnp.concatenate([bus.slack, colours.slack, even.slack])),
@@ -36,12 +38,17 @@ def replicate():
 
 
 def independent():
-    """The concave problem in the chance of the bus, by search."""
+    """The first-order condition in the chance of the bus, and two expectations taken by hand."""
+    weights, chances = np.exp(BUS / LAM), np.array([expit(1 / 0.5), expit(-1 / 0.5)])
 
-    def loss(bus):
-        return -PRIOR @ np.log(np.exp(BUS / LAM) @ np.array([bus, 1 - bus]))
+    def slope(bus):
+        return PRIOR @ ((weights[:, 0] - weights[:, 1]) / (weights @ np.array([bus, 1 - bus])))
 
-    return {"bus": minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-12}).x}
+    return {
+        "condition_ignored": (0.9 + 0.1 * np.exp(1 / LAM)) / np.exp(SAFE / LAM),
+        "bus": brentq(slope, 0, 1, xtol=1e-14),
+        "nats": np.log(2) + chances @ np.log(chances),
+    }
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from dcg_econ.analysis.tables import latex_text
 from dcg_econ.experiments.bibliography import BIBLIOGRAPHY
 
 ROOT = HERE.parents[1]
+WIDE = 8  # columns
 LONG = "replications"  # a table of more than a page
 
 
@@ -35,7 +36,7 @@ def write_sources(out: Path, data: Path = DATA) -> Path:
     studies = load(data)
     made = tables(studies, data)
     for name, table in made.items():
-        text = long_table(table) if name == LONG else table.to_latex()
+        text = long_table(table) if name == LONG else set_small(table.to_latex(), table.cells().shape[1])
         (out / "tables" / f"{name}.tex").write_text(text, encoding="utf-8")
     for name, figure in figures(studies, data).items():
         save_figure(figure, out / "figures", name)
@@ -45,6 +46,13 @@ def write_sources(out: Path, data: Path = DATA) -> Path:
     shutil.copy(HERE / "main.tex", out)
     shutil.copy(BIBLIOGRAPHY, out)
     return out / "main.tex"
+
+
+def set_small(text: str, columns: int) -> str:
+    """A table in the small type of this paper, smaller still where it has many columns; words ragged, and with room."""
+    size = "\\scriptsize\\setlength{\\tabcolsep}{2pt}" if columns >= WIDE else "\\footnotesize"
+    text = text.replace("\\begin{tabular}", f"{size}\n\\begin{{tabular}}", 1)
+    return text.replace("p{0.15\\linewidth}", ">{\\raggedright\\arraybackslash}p{0.26\\linewidth}")
 
 
 def long_table(table: Table) -> str:

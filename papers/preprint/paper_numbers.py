@@ -20,7 +20,7 @@ DIGITS = dict(
 )
 SHARES = {
     "selfish", "joint", "shaped", "price", "shaping", "gap", "regret", "efficiency", "difference", "regret_max", "regret_mean",
-    "learned", "nash", "lindahl", "arrived", "discretised", "best", "sd", "budget_surplus", "estimate", "accuracy",
+    "learned", "nash", "lindahl", "arrived", "discretised", "soft", "best", "sd", "budget_surplus", "estimate", "accuracy",
 }  # fmt: skip
 
 
@@ -67,7 +67,8 @@ def text(column: str, value: object) -> str:
         return p_text(value).replace("<", "less than")
     stem = re.sub(r"_(se|low|high)$", "", column)
     if stem in SHARES:
-        return _signed(f"{100 * value:.2f}" if abs(value) < 0.1 or column != stem else f"{100 * value:.1f}")
+        digits = 2 if abs(value) < 0.1 or column != stem else 3 if 0.9995 <= value < 1 else 1
+        return _signed(f"{100 * value:.{digits}f}")
     if float(value).is_integer() or abs(value) >= 100:
         return _signed(f"{value:,.0f}")
     return _signed(f"{value:.3g}")

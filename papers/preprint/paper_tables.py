@@ -12,6 +12,7 @@ from paper_data import DATA, StudyData, read
 from dcg_econ import analysis
 from dcg_econ.analysis import Table
 from dcg_econ.analysis.inference import ratio
+from dcg_econ.analysis.tables import number_text, with_errors
 from dcg_econ.experiments.referential import arrivals, gaps
 
 RACES = {"referential": (512, 0.95), "discrimination": (512, 0.95), "attention": (256, 0.90)}  # batch, target
@@ -155,7 +156,7 @@ def institutions(measured: pd.DataFrame) -> Table:
                 f"{100 * r.efficiency:.2f} [{100 * r.efficiency_low:.2f}, {100 * r.efficiency_high:.2f}]"
                 for r in measured.itertuples()
             ],
-            "Budget surplus (%)": [f"{100 * value:.2f}" for value in measured["budget_surplus"]],
+            "Budget surplus (%)": [number_text(100 * value, ".2f") for value in measured["budget_surplus"]],
         },
         dtype=object,
     )
@@ -181,7 +182,7 @@ def hypotheses(studies: Mapping[str, StudyData]) -> Table:
         {
             "Study": [label(name) for name in frame["study"]],
             "Declared": [claim(row) for row in frame.to_dict("records")],
-            "Estimate (s.e.)": [f"{row.estimate:.4f} ({row.estimate_se:.4f})" for row in frame.itertuples()],
+            "Estimate (s.e.)": with_errors(frame["estimate"], frame["estimate_se"], ".4f"),
             "p, adjusted": [p_text(value) for value in frame["p_adjusted"]],
             "Verdict": list(frame["verdict"]),
         },

@@ -34,6 +34,7 @@ def replicate():
         "budget": jnp.max(jnp.abs(surplus)),
         "radius_3": radius(3, 1.0),
         "radius_5": radius(5, 1.0),
+        "radius_3_flat": radius(3, 0.1),
         "radius_5_flat": radius(5, 0.1),
     }
 
@@ -47,7 +48,8 @@ def independent():
         replies = -slopes / np.diag(slopes)[:, None] + np.eye(players)
         return np.max(np.abs(np.linalg.eigvals(replies)))
 
-    return {"radius_3": radius(3, 1.0), "radius_5": radius(5, 1.0), "radius_5_flat": radius(5, 0.1)}
+    curvatures = {"": 1.0, "_flat": 0.1}
+    return {f"radius_{n}{name}": radius(n, b) for n in (3, 5) for name, b in curvatures.items()}
 
 
 if __name__ == "__main__":
