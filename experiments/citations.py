@@ -19,7 +19,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "cheap_talk": ("crawford_sobel_1982",),
     "clarke_pivot": ("clarke_1971", "groves_1973"),
     "cobb_douglas": ("bergstrom_blume_varian_1986",),
-    "curve_market": ("kyle_1989", "klemperer_meyer_1989", "rostek_weretka_2012"),
+    "curve_market": ("kyle_1989", "klemperer_meyer_1989", "rostek_weretka_2012", "ausubel_2014"),
     "discrete_choice": ("matejka_mckay_2015",),
     "discrimination": ("lazaridou_2017", "lazaridou_2018"),
     "double_auction": (
