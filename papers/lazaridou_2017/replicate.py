@@ -37,9 +37,9 @@ def found():
         records=1,
         precision="float32",
         outcomes=["efficiency"],
-        folder=tempfile.mkdtemp(),
     )
-    panel = study.run()
+    with tempfile.TemporaryDirectory() as folder:
+        panel = study.run(folder, quiet=True)
     return panel.groupby(["treatment", "session"])["welfare"].mean().unstack(0)
 
 
