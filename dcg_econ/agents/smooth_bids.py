@@ -10,10 +10,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 from dcg_econ.agents.bids import AbstractBidCurves, Path, require_sides, sides_of
+from dcg_econ.agents.chebyshev import collocation, derivative, series
 from dcg_econ.agents.frozen import Frozen
 
 _SHOWN = 513  # points of the table from which inverses start
@@ -35,7 +35,7 @@ class SmoothBids(AbstractBidCurves):
 
     def at(self, moments: Array) -> Float[Array, "3 ..."]:
         """Price, value and cost at `moments` in [-1, 1], the span of time rescaled."""
-        return jax.vmap(lambda row: _series(row, moments))(self.coefficients)
+        return jax.vmap(lambda row: series(row, moments))(self.coefficients)
 
     def report(self, side, types):
         return self.clock(self.moment_of(side, types))[0]
@@ -43,7 +43,7 @@ class SmoothBids(AbstractBidCurves):
     def clock(self, moment):
         inside, beyond = jnp.clip(moment, -1, 1), moment - jnp.clip(moment, -1, 1)
         row = self.coefficients[0]
-        return _series(row, inside) + beyond, jnp.where(beyond == 0, _series(_derivative(row), inside), 1.0)
+        return series(row, inside) + beyond, jnp.where(beyond == 0, series(derivative(row), inside), 1.0)
 
     def moment(self, price):
         return self._moment(0, price, (1.0, 1.0))
@@ -54,7 +54,7 @@ class SmoothBids(AbstractBidCurves):
     def type_at(self, side, moment):
         inside = jnp.clip(moment, -1, 1)
         before, after = _BEYOND[side]
-        types = _series(self.coefficients[1 + side], inside)
+        types = series(self.coefficients[1 + side], inside)
         return types + before * jnp.minimum(moment + 1, 0) + after * jnp.maximum(moment - 1, 0)
 
     def share_at(self, side, moment, prior):
@@ -75,7 +75,7 @@ class SmoothBids(AbstractBidCurves):
 
     def path(self, lowest_cost, highest_value):
         del lowest_cost, highest_value
-        points, values, slopes = _collocation(self.coefficients.shape[1])
+        points, values, slopes = collocation(self.coefficients.shape[1])
         _, span = self.given.value
         price, value, cost = self.coefficients @ values
         return Path(price, value, cost, *(self.coefficients @ slopes / times(points, span)[1]))
@@ -114,14 +114,14 @@ class SmoothBids(AbstractBidCurves):
 
     def _moment(self, row, target, beyond):
         """When the coordinate `row` has the value `target`; `beyond`: its speeds before and after the span."""
-        series, grid = self.coefficients[row], jnp.linspace(-1, 1, _SHOWN)
-        table, slope = _series(series, grid), _derivative(series)
+        course, grid = self.coefficients[row], jnp.linspace(-1, 1, _SHOWN)
+        table, slope = series(course, grid), derivative(course)
         inside = jnp.clip(target, table[0], table[-1])
         moment = jax.lax.stop_gradient(jnp.interp(inside, table, grid))
         # From a table so fine two steps reach rounding and carry the first two derivatives; an Optimistix loop inside two
         # maps and two derivatives took minutes to compile.
         for _ in range(2):
-            moment = jnp.clip(moment - (_series(series, moment) - inside) / _series(slope, moment), -1, 1)
+            moment = jnp.clip(moment - (series(course, moment) - inside) / series(slope, moment), -1, 1)
         before, after = beyond
         return moment + jnp.minimum(target - table[0], 0) / before + jnp.maximum(target - table[-1], 0) / after
 
@@ -140,43 +140,3 @@ def moment_at_zero(span: Array) -> Array:
     """The moment of time zero, the inverse of `times` there."""
     start, end, stretch = span
     return jnp.arcsinh(-(start + end) / (end - start) * jnp.sinh(stretch)) / stretch
-
-
-@jax.custom_jvp
-def _series(coefficients: Float[Array, " q"], x: Array) -> Array:
-    """The Chebyshev series at x, by Clenshaw's recurrence; its derivatives are series, not derived recurrences."""
-
-    def step(carry, a):
-        b, c = carry
-        return (2 * x * b - c + a, b), None
-
-    zero = jnp.zeros_like(x, dtype=coefficients.dtype)
-    (b, c), _ = jax.lax.scan(step, (zero, zero), coefficients[:0:-1])
-    return x * b - c + coefficients[0]
-
-
-def _series_jvp(primals, tangents):
-    (coefficients, x), (turned, moved) = primals, tangents
-    turn = jnp.zeros_like(x) if isinstance(turned, SymbolicZero) else _series(turned, x)
-    shift = jnp.zeros_like(x) if isinstance(moved, SymbolicZero) else _series(_derivative(coefficients), x) * moved
-    return _series(coefficients, x), turn + shift
-
-
-_series.defjvp(_series_jvp, symbolic_zeros=True)
-
-
-def _derivative(coefficients: Float[Array, " q"]) -> Float[Array, " d"]:
-    """The series of the derivative."""
-    return jnp.asarray(_derivatives(coefficients.shape[0]), coefficients.dtype) @ coefficients
-
-
-def _derivatives(q: int) -> np.ndarray:
-    """The matrix (q - 1, q) of differentiation."""
-    return np.stack([np.polynomial.chebyshev.chebder(row) for row in np.eye(q)], axis=1)
-
-
-def _collocation(q: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The q - 1 Gauss points of the first kind; Chebyshev polynomials and their derivatives (q, q - 1) there."""
-    points = np.polynomial.chebyshev.chebpts1(q - 1)
-    values = np.polynomial.chebyshev.chebvander(points, q - 1)
-    return points, values.T, (values[:, :-1] @ _derivatives(q)).T
