@@ -56,6 +56,7 @@ _NAMES = {
         "AffineMessages",
         "AffineQuantity",
         "BidAgent",
+        "BidFunction",
         "Bidders",
         "CurveAgent",
         "Decoded",

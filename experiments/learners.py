@@ -20,7 +20,14 @@ from dcg_econ.agents.nets import AbstractNets
 from dcg_econ.experiments.codec import build, kind_of
 from dcg_econ.experiments.specification import SpecificationError, Training
 from dcg_econ.mechanism import AbstractGame
-from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction, PlannedNegotiation, QuantityMarket
+from dcg_econ.mechanisms import (
+    CurveBargaining,
+    CurveMarket,
+    DoubleAuction,
+    FirstPriceAuction,
+    PlannedNegotiation,
+    QuantityMarket,
+)
 from dcg_econ.mechanisms.bargaining import Plans
 from dcg_econ.mechanisms.finite_games import Tables
 from dcg_econ.mechanisms.finite_games.tables import AbstractTableGame
@@ -92,6 +99,13 @@ def _(mechanism: QuantityMarket, training: Training, heard: Heard = SILENT) -> M
 def _(mechanism: DoubleAuction, training: Training, heard: Heard = SILENT) -> Make:
     values, costs = mechanism.values.support(), mechanism.costs.support()
     return jax.tree_util.Partial(_bidders, _nets(training, heard), mechanism.buyers, values, costs)
+
+
+@learner.register
+def _(mechanism: FirstPriceAuction, training: Training, heard: Heard = SILENT) -> Make:
+    low, high = mechanism.values.support()
+    nets = _nets(training, heard)
+    return lambda key: Shared(BidAgent(low, high, key=key, **nets))
 
 
 @learner.register

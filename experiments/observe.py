@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dcg_econ.mechanism import AbstractGame
-from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction, PlannedNegotiation
+from dcg_econ.mechanisms import CurveBargaining, CurveMarket, DoubleAuction, FirstPriceAuction, PlannedNegotiation
 from dcg_econ.mechanisms.market import AbstractExchange, AbstractMarket
 from dcg_econ.mechanisms.public_goods.public_good import AbstractPublicGood
 from dcg_econ.messages.curve import AbstractCurve
@@ -136,6 +136,30 @@ def _(mechanism: DoubleAuction, types, reports, outcome):
         "price": jnp.where(jnp.any(traded > 0), outcome.price, jnp.nan),  # else it is hypothetical
         "traded": traded,
         "payoff": mechanism.payoffs(types, outcome),
+    }
+
+
+@observe.register
+def _(mechanism: FirstPriceAuction, types, reports, outcome):
+    return {
+        "type_value": types.values,
+        "report": reports.bids,
+        "price": jnp.where(jnp.any(outcome.won > 0), outcome.price, jnp.nan),  # nobody paid it otherwise
+        "won": outcome.won,
+        "revenue": outcome.revenue,
+        "payoff": mechanism.payoffs(types, outcome),
+    }
+
+
+@columns.register
+def _(mechanism: FirstPriceAuction) -> dict[str, Column]:
+    del mechanism
+    return {
+        "type_value": Column("Private value, {money}", MONEY),
+        "report": Column("Bid, {money}", MONEY),
+        "price": Column("Winning bid, {money}", MONEY),
+        "won": Column("Whether the participant won"),
+        "revenue": Column("Revenue of the seller, {money}", MONEY),
     }
 
 

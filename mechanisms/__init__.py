@@ -14,6 +14,7 @@ from dcg_econ.mechanisms.cheap_talk.game import CheapTalk as CheapTalk
 from dcg_econ.mechanisms.curve_market import CurveMarket as CurveMarket
 from dcg_econ.mechanisms.finite_games.iterated import IteratedGame as IteratedGame
 from dcg_econ.mechanisms.finite_games.one_shot import TandemGame as TandemGame
+from dcg_econ.mechanisms.first_price_auction import FirstPriceAuction as FirstPriceAuction
 from dcg_econ.mechanisms.inattention.games import DiscreteChoice as DiscreteChoice
 from dcg_econ.mechanisms.inattention.games import GaussianChoice as GaussianChoice
 from dcg_econ.mechanisms.public_goods.clarke_pivot import ClarkePivot as ClarkePivot

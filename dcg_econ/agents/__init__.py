@@ -1,6 +1,7 @@
 """Who speaks."""
 
 from dcg_econ.agents.attentive import Attentive as Attentive
+from dcg_econ.agents.bid_function import BidFunction as BidFunction
 from dcg_econ.agents.bidders import BidAgent as BidAgent
 from dcg_econ.agents.bidders import Bidders as Bidders
 from dcg_econ.agents.bids import AffineBids as AffineBids
