@@ -3,29 +3,19 @@
 import time
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
 
 import dcg_econ as dcg
 from dcg_econ.mechanisms import CurveMarket
+from tests.benchmarks.ratios import Row, warm
 
 MARKETS, STEP = 100_000, 1e-6
 
 
 def draw(shape, seed):
     return np.random.default_rng(seed).uniform(0.5, 2.0, shape)
-
-
-def timed(call, rounds=5):
-    jax.block_until_ready(call())
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        jax.block_until_ready(call())
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
 
 
 def looped(call, count):
@@ -39,7 +29,13 @@ def central(value, x):
     return [(value(x + s) - value(x - s)) / (2 * STEP) for s in steps]
 
 
-def test_one_unknown(benchmark):
+def row(unknowns, ours, cold, theirs):
+    """Ours: all markets in one call. Theirs: a sample of them, one after the other, scaled up."""
+    work = f"{MARKETS:,} market equilibria, {unknowns}, with all derivatives"
+    return Row(work, ours, cold, "scipy in a loop, central differences", MARKETS * theirs, MARKETS * theirs / ours)
+
+
+def test_one_unknown(put):
     c, b = draw(MARKETS, 0), draw(MARKETS, 1)
 
     def one(c, b):
@@ -49,21 +45,17 @@ def test_one_unknown(benchmark):
 
     batch = eqx.filter_jit(eqx.filter_vmap(one))
     jc, jb = jnp.asarray(c), jnp.asarray(b)
-    ours = timed(lambda: batch(jc, jb)) / MARKETS
+    ours, cold = warm(lambda: batch(jc, jb), 5)
 
     def slope(x):
         return scipy.optimize.root(lambda s: s * (x[0] + 1 / (2 * s + x[1])) - 1, 1 / x[0]).x[0]
 
     theirs, found = looped(lambda i: (slope(x := np.array([c[i], b[i]])), *central(slope, x)), 500)
     np.testing.assert_allclose(np.stack(batch(jc, jb), 1)[:500], found, atol=1e-6)
-    print(
-        f"\none unknown: {1e6 * ours:.3f} us a market against {1e6 * theirs:.0f} us: {theirs / ours:.0f} times as fast"
-    )
-    benchmark.extra_info["times as fast"] = theirs / ours
-    benchmark(lambda: jax.block_until_ready(batch(jc, jb)))
+    put(row("one unknown", ours, cold, theirs))
 
 
-def test_five_unequal_curvatures(benchmark):
+def test_five_unequal_curvatures(put):
     c, b = draw((MARKETS, 5), 0), draw(MARKETS, 1)
 
     def five(c, b):
@@ -73,7 +65,7 @@ def test_five_unequal_curvatures(benchmark):
 
     batch = eqx.filter_jit(eqx.filter_vmap(five))
     jc, jb = jnp.asarray(c), jnp.asarray(b)
-    ours = timed(lambda: batch(jc, jb), 3) / MARKETS
+    ours, cold = warm(lambda: batch(jc, jb), 3)
 
     def slopes(x):
         return scipy.optimize.root(lambda s: s * (x[:5] + 1 / (s.sum() - s + x[5])) - 1, 1 / x[:5]).x.sum()
@@ -81,8 +73,4 @@ def test_five_unequal_curvatures(benchmark):
     theirs, found = looped(lambda i: (slopes(x := np.append(c[i], b[i])), *central(slopes, x)), 200)
     value, by_curvature, by_slope = batch(jc, jb)
     np.testing.assert_allclose(np.column_stack([value, by_curvature, by_slope])[:200], found, atol=1e-5)
-    print(
-        f"\nfive unknowns: {1e6 * ours:.2f} us a market against {1e6 * theirs:.0f} us: {theirs / ours:.0f} times as fast"
-    )
-    benchmark.extra_info["times as fast"] = theirs / ours
-    benchmark(lambda: jax.block_until_ready(batch(jc, jb)))
+    put(row("five unknowns", ours, cold, theirs))

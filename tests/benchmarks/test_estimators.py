@@ -17,7 +17,7 @@ from dcg_econ.experiments.referential import Entry, nets, protocol_of
 from dcg_econ.learning import default_optimiser
 from dcg_econ.learning.steps import Game, advance, begin
 from dcg_econ.mechanisms import Reconstruction
-from tests.benchmarks.ratios import compare, say
+from tests.benchmarks.ratios import against, compare
 
 GAME, STEPS, BATCH = Reconstruction(), 10, 512
 PATHWISE = Entry("pathwise", dcg.Continuous(1, 32, through=dcg.GaussianNoise(0.3)), dcg.Pathwise(), 2e-2)
@@ -41,25 +41,21 @@ def steps_of(entry, sessions, kind=None):
 
 @pytest.mark.parametrize("sessions", [1, 20])
 @pytest.mark.parametrize("entry", SYMBOLS, ids=lambda entry: entry.name)
-def test_a_step_of_learning(benchmark, entry, sessions):
+def test_a_step_of_learning(put, entry, sessions):
     ours, pathwise = steps_of(entry, sessions), steps_of(PATHWISE, sessions)
-    found = compare(ours, pathwise, rounds=9)
-    each = {side: found[side] / STEPS / sessions * 1e3 for side in ("ours", "theirs")}
-    say(f"{STEPS} steps, {entry.name} against pathwise, {sessions} sessions", found)
-    print(f"a step and session: {each['ours']:.2f} ms against {each['theirs']:.2f} ms")
-    benchmark.extra_info["milliseconds a step and session"] = each | {"ratio": found["ratio"]}
+    found = compare(ours, pathwise, rounds=5)
+    work = f"{STEPS} steps of the referential game, {sessions} session{'s' * (sessions > 1)}, {entry.name}"
+    put(against(work, "the same, pathwise", found))
     assert not jnp.any(ours())  # nothing failed
-    benchmark.pedantic(lambda: jax.block_until_ready(ours()), rounds=3)
 
 
 @pytest.mark.parametrize(
     "awareness", [Running(), Predicted(), Placebo()], ids=lambda awareness: type(awareness).__name__
 )
-def test_what_awareness_costs(benchmark, awareness):
+def test_what_awareness_costs(put, awareness):
     """Transformers of two layers of width 32, told how much their tokens matter, against the same told nothing."""
     aware, plain = (steps_of(PATHWISE, 1, Transformer(awareness=kind)) for kind in (awareness, Plain()))
-    found = compare(aware, plain, rounds=9)
-    say(f"{STEPS} steps, {type(awareness).__name__.lower()} norms against plain attention", found)
-    benchmark.extra_info["ratio"] = found["ratio"]
+    found = compare(aware, plain, rounds=5)
+    work = f"{STEPS} steps with {type(awareness).__name__.lower()} norms in attention"
+    put(against(work, "the same, plain attention", found))
     assert not jnp.any(aware())
-    benchmark.pedantic(lambda: jax.block_until_ready(aware()), rounds=3)

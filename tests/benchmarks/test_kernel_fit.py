@@ -1,44 +1,99 @@
-"""Kernel fits against scikit-learn and LAPACK, warm, in the machine's own number of threads for everyone."""
+"""Kernel fits and clearing against scikit-learn and LAPACK, warm, in the same number of threads for everyone."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
-from sklearn.kernel_ridge import KernelRidge
+import scipy.optimize
 
 import dcg_econ as dcg
-from tests.benchmarks.ratios import compare, say
+from dcg_econ.equilibrium.clearing import clear
+from tests.benchmarks.machine import bandwidth
+from tests.benchmarks.ratios import against, compare
 
-RIDGE, LENGTH = 1e-2, 0.5
+RIDGE, LENGTH, KNOTS = 1e-2, 0.5, 64
 
 fit = eqx.filter_jit(lambda x, y, kernel: dcg.KernelCurve.fit(x, y, kernel, jnp.asarray(RIDGE)).coefficients)
 
 
+def gram(x):
+    matrix = np.exp(-0.5 * ((x[:, None] - x[None, :]) / LENGTH) ** 2)
+    matrix[np.diag_indices(len(x))] += RIDGE
+    return matrix
+
+
+def learner():
+    ridge = pytest.importorskip("sklearn.kernel_ridge", reason="the peer is scikit-learn")
+    return ridge.KernelRidge(alpha=RIDGE, kernel="rbf", gamma=1 / (2 * LENGTH**2))
+
+
 @pytest.mark.parametrize("n", [256, 1024, 2048])
-def test_dense_fit(benchmark, n):
+def test_dense_fit(put, n):
     rng = np.random.default_rng(0)
     x, y = np.sort(rng.uniform(0, 10, n)), rng.normal(size=n)
     jx, jy, kernel = jnp.asarray(x), jnp.asarray(y), dcg.SquaredExponential(LENGTH)
 
     def lapack():
-        matrix = x[:, None] - x[None, :]
-        matrix = np.exp(-0.5 * (matrix / LENGTH) ** 2)
-        matrix[np.diag_indices(n)] += RIDGE
-        factor = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
+        factor = scipy.linalg.cho_factor(gram(x), overwrite_a=True, check_finite=False)
         return scipy.linalg.cho_solve(factor, y, check_finite=False)
 
-    learner = KernelRidge(alpha=RIDGE, kernel="rbf", gamma=1 / (2 * LENGTH**2))
-    for name, theirs in (("scikit-learn", lambda: learner.fit(x[:, None], y)), ("scipy Cholesky", lapack)):
-        found = compare(lambda: fit(jx, jy, kernel), theirs)
-        say(f"kernel fit, n = {n}, against {name}", found)
-        benchmark.extra_info[name] = found
+    ridge = learner()
+    bare = compare(lambda: fit(jx, jy, kernel), lapack)
+    put(against(f"kernel fit, {n} knots", "scipy's Cholesky", bare, limit="LAPACK, matrix included", bound=bare.theirs))
+    put(
+        against(
+            f"kernel fit, {n} knots",
+            "scikit-learn",
+            compare(lambda: fit(jx, jy, kernel), lambda: ridge.fit(x[:, None], y)),
+        )
+    )
     np.testing.assert_allclose(fit(jx, jy, kernel), lapack(), rtol=1e-5, atol=1e-6)
-    benchmark(lambda: fit(jx, jy, kernel).block_until_ready())
 
 
-def test_banded_fit(benchmark):
-    n, rng = 100_000, np.random.default_rng(0)
+@eqx.filter_jit
+def on_common(knots, quantities):
+    """A batch of curves that share their basis."""
+    return dcg.KernelCurve.on(dcg.kernel_basis(knots, dcg.SquaredExponential(LENGTH), RIDGE), quantities)
+
+
+@eqx.filter_jit
+def fitted_and_cleared(knots, quantities, supply):
+    """Every trader's curve on common knots, and the price at which they clear."""
+    curves = on_common(knots, quantities)
+    total = curves.total()
+    price, found = clear(lambda p: total(p) - supply, 0.5 * (knots[0] + knots[-1]), knots[0], knots[-1])
+    return curves.coefficients, price, found
+
+
+@pytest.mark.parametrize("traders", [1, 100, 10_000, 100_000])
+def test_traders_on_common_knots(put, traders):
+    rng = np.random.default_rng(1)
+    x = np.linspace(-1, 1, KNOTS)
+    y = rng.uniform(-0.2, 0.2, (traders, 1)) - x * rng.uniform(0.5, 1.5, (traders, 1))
+    jx, jy, supply, ridge = jnp.asarray(x), jnp.asarray(y), 0.1 * traders, learner()
+
+    def theirs():
+        fitted = ridge.fit(x[:, None], y.T)
+        total = fitted.dual_coef_.reshape(KNOTS, -1).sum(1)
+        excess = lambda p: np.exp(-0.5 * ((p - x) / LENGTH) ** 2) @ total - supply  # noqa: E731
+        return scipy.optimize.brentq(excess, -1, 1, xtol=1e-12)
+
+    found = compare(lambda: fitted_and_cleared(jx, jy, jnp.asarray(supply)), theirs, rounds=5)
+    bound = 2 * y.nbytes / bandwidth()
+    work = f"curves of {traders:,} traders on {KNOTS} knots, fitted and cleared"
+    put(
+        against(
+            work, "scikit-learn and brentq", found, limit="memory: quantities read, coefficients written", bound=bound
+        )
+    )
+    assert float(fitted_and_cleared(jx, jy, jnp.asarray(supply))[1]) == pytest.approx(theirs(), abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [10, 1000, 100_000])
+def test_banded_fit(put, n):
+    rng = np.random.default_rng(0)
     x, y = np.cumsum(rng.uniform(0.5, 1.5, n)), rng.normal(size=n)
     jx, jy, kernel = jnp.asarray(x), jnp.asarray(y), dcg.Matern12(2.0)
 
@@ -52,7 +107,25 @@ def test_banded_fit(benchmark):
         return scipy.linalg.solveh_banded(bands, y, overwrite_ab=True, check_finite=False)
 
     found = compare(lambda: fit(jx, jy, kernel), banded)
-    say(f"Matern-1/2 fit, n = {n}, against scipy's banded solver", found)
-    benchmark.extra_info["banded"] = found
+    put(
+        against(
+            f"exponential kernel, {n:,} knots, O(n)",
+            "scipy's banded solver",
+            found,
+            limit="LAPACK, bands included",
+            bound=found.theirs,
+        )
+    )
     np.testing.assert_allclose(fit(jx, jy, kernel), banded(), atol=1e-10)
-    benchmark(lambda: fit(jx, jy, kernel).block_until_ready())
+
+
+def test_one_factor_serves_many(put):
+    """256 x 5 curves on 12 knots: each refitted, against one factorisation for all."""
+    x = jnp.linspace(-1, 1, 12)
+    y = jnp.asarray(np.random.default_rng(2).normal(size=(1280, 12)))
+    kernel = dcg.SquaredExponential(LENGTH)
+    each = eqx.filter_jit(lambda xs, y: jax.vmap(lambda x, row: fit(x, row, kernel))(xs, y))
+    xs = jnp.tile(x, (len(y), 1))
+    found = compare(lambda: on_common(x, y).coefficients, lambda: each(xs, y))
+    put(against("1,280 curves on 12 knots, one factor", "the same, each with its own", found))
+    np.testing.assert_allclose(on_common(x, y).coefficients, each(xs, y), atol=1e-8)

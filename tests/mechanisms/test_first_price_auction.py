@@ -118,7 +118,7 @@ def test_the_highest_bid_wins_above_the_reserve_and_ties_are_broken_by_lot():
         ({"reserve": 1.0}, "reserve"),
         ({"risk": 1.0}, "risk"),
         ({"values": dcg.Uniform(-1.0, 1.0)}, "values"),
-        ({"values": dcg.Normal()}, "values"),
+        ({"values": dcg.Uniform(jnp.zeros(2), jnp.ones(2))}, "values"),
         ({"reserve": jnp.zeros(2)}, "reserve"),
     ],
 )

@@ -1,0 +1,88 @@
+"""Learning: sessions side by side against a loop over sessions, batches, compiling, and devices."""
+
+import json
+import os
+import subprocess
+import sys
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import pytest
+
+import dcg_econ as dcg
+from dcg_econ.agents.frozen import split_learned
+from dcg_econ.learning import default_optimiser
+from dcg_econ.learning.steps import Game, advance, begin
+from dcg_econ.mechanisms import CurveMarket
+from tests.benchmarks.ratios import Row, warm
+
+STEPS, RUN = 20, 2000  # steps timed, and steps of a usual session
+
+
+def learning(sessions, batch, width=8):
+    """STEPS steps of `sessions` groups of three traders with small nets for quantities named curve by curve."""
+    market = CurveMarket(curvature=jnp.ones(3), outside_slope=0.5)
+    knots = jnp.linspace(-1.5, 1.5, 6)
+    keys = jax.random.split(jax.random.key(0), sessions)
+    make = lambda key: dcg.Shared(dcg.CurveAgent(knots, key=key, width=width, depth=1))  # noqa: E731
+    learned, rest = split_learned(eqx.filter_vmap(make)(keys))
+    rest = jax.tree.map(lambda x: x[0] if eqx.is_array(x) else x, rest)
+    game = Game(market, dcg.Silence(), dcg.Pathwise(), dcg.Selfish(), rest)
+    optimiser = default_optimiser(RUN)
+    state = jax.vmap(optimiser.init)(learned), begin(game, learned, keys, batch)
+    args = game, optimiser, learned, state, keys, jnp.asarray(0), STEPS, batch, None
+    return lambda: advance(*args)[2]
+
+
+@pytest.mark.parametrize("batch", [1, 32, 256])
+def test_sessions_side_by_side(put, batch):
+    """A session's steps for 1 to 256 sessions: a loop over sessions takes what one takes, times their number."""
+    alone, _ = warm(learning(1, batch), 7)
+    for sessions in (4, 16, 64, 256):
+        here, cold = warm(learning(sessions, batch), 3)
+        minute = 60 * sessions * STEPS / here / RUN
+        share = cold / (cold + here * RUN / STEPS)
+        note = f"{minute:.0f} sessions of {RUN:,} steps a minute; compiling {100 * share:.0f} % of one such run"
+        work = f"{STEPS} steps of {sessions} sessions side by side, batch {batch}"
+        loop = sessions * alone
+        put(Row(work, here, cold, "a loop over sessions, compiled and warm", loop, loop / here, note=note))
+
+
+PROGRAM = """
+import json, sys, time
+import jax, jax.numpy as jnp
+jax.config.update("jax_enable_x64", True)
+import dcg_econ as dcg
+from dcg_econ.learning import default_optimiser
+from dcg_econ.mechanisms import CurveMarket
+market = CurveMarket(curvature=jnp.ones(3), outside_slope=0.5)
+knots, optimiser = jnp.linspace(-1.5, 1.5, 6), default_optimiser(200)
+make = lambda key: dcg.Shared(dcg.CurveAgent(knots, key=key, width=8, depth=1))
+def run():
+    start = time.perf_counter()
+    found = dcg.train(market, make, steps=200, batch=32, sessions=16, records=1, optimiser=optimiser,
+                      key=jax.random.key(0), devices=jax.devices())
+    jax.block_until_ready(found.regret)
+    return time.perf_counter() - start, [float(x) for x in found.regret[:, -1]]
+cold, _ = run()
+times = sorted(run()[0] for _ in range(3))
+print(json.dumps({"cold": cold, "warm": times[1], "regret": run()[1], "devices": len(jax.devices())}))
+"""
+
+
+def test_virtual_devices(put):
+    """The same training over 1, 2 and 4 devices that share this machine's processors: the cost of sharing out, no gain beyond
+    the number of processors."""
+    found = {}
+    for devices in (1, 2, 4):
+        flags = f"--xla_force_host_platform_device_count={devices}"
+        environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+        start = [sys.executable, "-c", PROGRAM]
+        done = subprocess.run(start, env=environment, capture_output=True, text=True, check=True)
+        here = found[devices] = json.loads(done.stdout)
+        assert here["devices"] == devices
+        one = found[1]["warm"]
+        work = f"training of 16 sessions over {devices} virtual device{'s' * (devices > 1)}"
+        put(Row(work, here["warm"], here["cold"], "one device", one, one / here["warm"]))
+        assert here["regret"] == pytest.approx(found[1]["regret"], rel=1e-6)
