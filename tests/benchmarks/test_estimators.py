@@ -19,7 +19,7 @@ from dcg_econ.learning.steps import Game, advance, begin
 from dcg_econ.mechanisms import Reconstruction
 from tests.benchmarks.ratios import against, compare
 
-GAME, STEPS, BATCH = Reconstruction(), 10, 512
+GAME, STEPS, BATCH = Reconstruction(), 4, 512
 PATHWISE = Entry("pathwise", dcg.Continuous(1, 32, through=dcg.GaussianNoise(0.3)), dcg.Pathwise(), 2e-2)
 CHAT = dcg.Chat(8, 4)
 SYMBOLS = (
@@ -43,7 +43,7 @@ def steps_of(entry, sessions, kind=None):
 @pytest.mark.parametrize("entry", SYMBOLS, ids=lambda entry: entry.name)
 def test_a_step_of_learning(put, entry, sessions):
     ours, pathwise = steps_of(entry, sessions), steps_of(PATHWISE, sessions)
-    found = compare(ours, pathwise, rounds=5)
+    found = compare(ours, pathwise, rounds=3)
     work = f"{STEPS} steps of the referential game, {sessions} session{'s' * (sessions > 1)}, {entry.name}"
     put(against(work, "the same, pathwise", found))
     assert not jnp.any(ours())  # nothing failed
@@ -55,7 +55,7 @@ def test_a_step_of_learning(put, entry, sessions):
 def test_what_awareness_costs(put, awareness):
     """Transformers of two layers of width 32, told how much their tokens matter, against the same told nothing."""
     aware, plain = (steps_of(PATHWISE, 1, Transformer(awareness=kind)) for kind in (awareness, Plain()))
-    found = compare(aware, plain, rounds=5)
+    found = compare(aware, plain, rounds=3)
     work = f"{STEPS} steps with {type(awareness).__name__.lower()} norms in attention"
     put(against(work, "the same, plain attention", found))
     assert not jnp.any(aware())

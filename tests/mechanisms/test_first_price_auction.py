@@ -128,14 +128,14 @@ def test_what_makes_no_auction_is_refused(wrong, field):
 
 
 def test_nets_learn_to_shade():
-    """From interim payoffs; the rest of the way to v/2 is a matter of steps."""
+    """From interim payoffs: found at most 1e-4 of first best after 600 steps, from .2."""
     run = dcg.train(
         FirstPriceAuction(),
         lambda key: dcg.Shared(dcg.BidAgent(0.0, 1.0, key=key)),
-        steps=150,
+        steps=600,
         batch=64,
         records=2,
         key=jax.random.key(0),
     )
     before, after = run.regret[0, 0], run.regret[0, -1]
-    assert float(after) < 0.02 and float(after) < 0.2 * float(before)
+    assert float(before) > 0.1 and float(after) < 1e-3
