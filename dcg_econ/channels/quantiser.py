@@ -19,7 +19,6 @@ import numpy as np
 from jax import lax
 from jax.scipy.special import entr
 from jaxtyping import Array, Float, Int
-from scipy.cluster.vq import kmeans2, vq
 
 from dcg_econ._errors import InputError, is_concrete, require_finite
 from dcg_econ.channels.base import AbstractChannel, Info
@@ -154,6 +153,8 @@ def _passed(message, words, count, commitment):
 
 
 def _centroids(points, words, rng):
+    from scipy.cluster.vq import kmeans2, vq  # a fifth of a second, which those who never quantise need not wait
+
     distinct = np.unique(points, axis=0)
     if len(distinct) <= words:
         return np.concatenate([distinct, np.repeat(distinct[-1:], words - len(distinct), 0)])

@@ -101,9 +101,9 @@ def _extreme_points(replies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _of_size(replies: np.ndarray, size: int) -> np.ndarray:
     """The solutions of (2) with supports of one size that satisfy (1)."""
     m, n = replies.shape
-    pairs = list(itertools.product(itertools.combinations(range(m), size), itertools.combinations(range(n), size)))
-    own, best = (np.asarray(side) for side in zip(*pairs, strict=True))
-    systems = np.zeros((len(pairs), size + 1, size + 1))
+    mine, theirs = (np.array(list(itertools.combinations(range(actions), size))) for actions in (m, n))
+    own, best = np.repeat(mine, len(theirs), axis=0), np.tile(theirs, (len(mine), 1))
+    systems = np.zeros((len(own), size + 1, size + 1))
     systems[:, :size, :size] = replies[own[:, None, :], best[:, :, None]]
     systems[:, :size, size] = -1.0
     systems[:, size, :size] = 1.0

@@ -17,20 +17,26 @@ def draws(games, size):
 
 @pytest.mark.parametrize("peer", ["nashpy", "quantecon"])
 def test_all_equilibria(put, peer):
-    """Twenty games of 6 x 6, every equilibrium by enumeration of supports, on either side; quantecon compiled and warm."""
+    """Games of 6 x 6, every equilibrium; quantecon compiled and warm."""
     tables = draws(20, SIZE)
     games = [NormalForm(table) for table in tables]
     if peer == "nashpy":
         nashpy = pytest.importorskip("nashpy", reason="the peer is nashpy")
-        games, tables = games[:2], tables[:2]  # it takes a second a game
-        theirs = lambda: [len(list(nashpy.Game(*t).support_enumeration())) for t in tables]  # noqa: E731
+        games, tables = games[:5], tables[:5]  # slow; its enumeration of supports misses equilibria of such games
+        theirs = lambda: [len(list(nashpy.Game(*t).vertex_enumeration())) for t in tables]  # noqa: E731
     else:
         theory = pytest.importorskip("quantecon.game_theory", reason="the peer is quantecon")
         made = [theory.NormalFormGame((theory.Player(t[0]), theory.Player(t[1].T))) for t in tables]
         theirs = lambda: [len(theory.support_enumeration(g)) for g in made]  # noqa: E731
     ours = lambda: [len(nash(g).rows) for g in games]  # noqa: E731
     found = compare(ours, theirs, rounds=3)
-    put(against(f"all equilibria of {len(games)} games of {SIZE} x {SIZE}", f"{peer}, supports", found))
+    put(
+        against(
+            f"all equilibria of {len(games)} games of {SIZE} x {SIZE}",
+            f"{peer}, {'vertices' if peer == 'nashpy' else 'supports'}",
+            found,
+        )
+    )
     assert ours() == theirs()
 
 
