@@ -58,8 +58,12 @@ data: .venv/installed  ## the data of the pre-print anew: hours; goes on where i
 	$(BIN)/python papers/preprint/paper_measurements.py
 	$(BIN)/dcg-econ replicate --all && cp results/replications/replications.csv papers/preprint/data
 
-bench: .venv/installed-bench  ## the benchmarks
-	$(BIN)/python -m pytest tests/benchmarks --jaxtyping-packages=
+bench: .venv/installed-bench  ## the benchmarks on one processor and on two, and their table in README.md
+	for threads in 1 2; do \
+		BENCH_THREADS=$$threads OPENBLAS_NUM_THREADS=$$threads OMP_NUM_THREADS=$$threads NUMBA_NUM_THREADS=$$threads \
+			$(BIN)/python -m pytest tests/benchmarks -rs --jaxtyping-packages= || exit 1; \
+	done
+	$(BIN)/python -m tests.benchmarks.table
 
 lint: .venv/installed  ## ruff, rules and format
 	$(BIN)/ruff check

@@ -30,13 +30,8 @@ def test_all_equilibria(put, peer):
         theirs = lambda: [len(theory.support_enumeration(g)) for g in made]  # noqa: E731
     ours = lambda: [len(nash(g).rows) for g in games]  # noqa: E731
     found = compare(ours, theirs, rounds=3)
-    put(
-        against(
-            f"all equilibria of {len(games)} games of {SIZE} x {SIZE}",
-            f"{peer}, {'vertices' if peer == 'nashpy' else 'supports'}",
-            found,
-        )
-    )
+    way = "nashpy, vertices" if peer == "nashpy" else "quantecon, supports"
+    put(against(f"all equilibria of {len(games)} games of {SIZE} x {SIZE}", way, found))
     assert ours() == theirs()
 
 
