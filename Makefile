@@ -58,11 +58,14 @@ data: .venv/installed  ## the data of the pre-print anew: hours; goes on where i
 	$(BIN)/python papers/preprint/paper_measurements.py
 	$(BIN)/dcg-econ replicate --all && cp results/replications/replications.csv papers/preprint/data
 
-bench: .venv/installed-bench  ## the benchmarks on one processor and on two, and their table in README.md
-	for threads in 1 2; do \
-		BENCH_THREADS=$$threads OPENBLAS_NUM_THREADS=$$threads OMP_NUM_THREADS=$$threads NUMBA_NUM_THREADS=$$threads \
-			$(BIN)/python -m pytest tests/benchmarks -rs --jaxtyping-packages= || exit 1; \
-	done
+THREADED = kernel_fit equilibrium_batch training
+
+bench: .venv/installed-bench  ## the benchmarks on one processor, some on two as well, and their table in README.md
+	rm -rf build/benchmarks
+	BENCH_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
+		$(BIN)/python -m pytest tests/benchmarks -rs --jaxtyping-packages=
+	BENCH_THREADS=2 OPENBLAS_NUM_THREADS=2 OMP_NUM_THREADS=2 NUMBA_NUM_THREADS=2 \
+		$(BIN)/python -m pytest $(THREADED:%=tests/benchmarks/test_%.py) -rs --jaxtyping-packages=
 	$(BIN)/python -m tests.benchmarks.table
 
 lint: .venv/installed  ## ruff, rules and format

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-THREADS = int(os.environ.get("BENCH_THREADS", os.cpu_count() or 1))
+from tests.benchmarks.ratios import threads
+
+THREADS = threads()
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:THREADS]))
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "benchmarks"

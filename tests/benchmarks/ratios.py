@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+
+
+def threads() -> int:
+    """Processors that both sides of a comparison may use: BENCH_THREADS, by default all."""
+    return int(os.environ.get("BENCH_THREADS", os.cpu_count() or 1))
 
 
 class Row(NamedTuple):

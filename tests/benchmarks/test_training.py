@@ -8,6 +8,7 @@ import sys
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import dcg_econ as dcg
@@ -15,15 +16,15 @@ from dcg_econ.agents.frozen import split_learned
 from dcg_econ.learning import default_optimiser
 from dcg_econ.learning.steps import Game, advance, begin
 from dcg_econ.mechanisms import CurveMarket
-from tests.benchmarks.ratios import Row, warm
+from tests.benchmarks.ratios import Row, threads, warm
 
 STEPS, RUN = 20, 2000  # steps timed, and steps of a usual session
 
 
-def learning(sessions, batch, width=8):
-    """STEPS steps of `sessions` groups of three traders with small nets for quantities named curve by curve."""
-    market = CurveMarket(curvature=jnp.ones(3), outside_slope=0.5)
-    knots = jnp.linspace(-1.5, 1.5, 6)
+def learning(sessions, batch, traders=3, points=6, width=8):
+    """STEPS steps of `sessions` groups of traders, whose small nets name curves on so many knots."""
+    market = CurveMarket(curvature=jnp.ones(traders), outside_slope=0.5)
+    knots = jnp.linspace(-1.5, 1.5, points)
     keys = jax.random.split(jax.random.key(0), sessions)
     make = lambda key: dcg.Shared(dcg.CurveAgent(knots, key=key, width=width, depth=1))  # noqa: E731
     learned, rest = split_learned(eqx.filter_vmap(make)(keys))
@@ -35,11 +36,11 @@ def learning(sessions, batch, width=8):
     return lambda: advance(*args)[2]
 
 
-@pytest.mark.parametrize("batch", [1, 32, 256])
-def test_sessions_side_by_side(put, batch):
+@pytest.mark.parametrize(("batch", "many"), [(1, (16, 256)), (32, (16, 256)), (256, (64,))])
+def test_sessions_side_by_side(put, batch, many):
     """A session's steps for 1 to 256 sessions: a loop over sessions takes what one takes, times their number."""
     alone, _ = warm(learning(1, batch), 7)
-    for sessions in (4, 16, 64, 256):
+    for sessions in many:
         here, cold = warm(learning(sessions, batch), 3)
         minute = 60 * sessions * STEPS / here / RUN
         share = cold / (cold + here * RUN / STEPS)
@@ -74,6 +75,8 @@ print(json.dumps({"cold": cold, "warm": times[1], "regret": run()[1], "devices":
 def test_virtual_devices(put):
     """The same training over 1, 2 and 4 devices that share this machine's processors: the cost of sharing out, no gain beyond
     the number of processors."""
+    if threads() == 1:
+        pytest.skip("with one processor there is nothing to share out")
     found = {}
     for devices in (1, 2, 4):
         flags = f"--xla_force_host_platform_device_count={devices}"
@@ -86,3 +89,21 @@ def test_virtual_devices(put):
         work = f"training of 16 sessions over {devices} virtual device{'s' * (devices > 1)}"
         put(Row(work, here["warm"], here["cold"], "one device", one, one / here["warm"]))
         assert here["regret"] == pytest.approx(found[1]["regret"], rel=1e-6)
+
+
+def test_cost_model(put):
+    """Seconds a step = constant x traders^a x knots^b x sessions^c, fitted to five runs and tried on a sixth; from it, what a
+    sweep costs on many nodes, where nothing is shared but the list of cells."""
+    design = [(3, 6, 4), (12, 6, 4), (3, 24, 4), (3, 6, 32), (12, 24, 32)]
+    found = {each: warm(learning(each[2], 32, each[0], each[1]), 5) for each in [*design, (6, 12, 16)]}
+    logs = np.log([[np.e, *each] for each in design])
+    powers, *_ = np.linalg.lstsq(logs, np.log([found[each][0] / STEPS for each in design]), rcond=None)
+    predicted = float(np.exp(np.log([np.e, 6, 12, 16]) @ powers))
+    here, cold = found[6, 12, 16]
+    note = f"a step costs traders^{powers[1]:.2f} x knots^{powers[2]:.2f} x sessions^{powers[3]:.2f}"
+    work, ratio = "a step of 16 sessions, 6 traders, 12 knots, batch 32", predicted * STEPS / here
+    put(Row(work, here / STEPS, cold, "cost model, fitted without it", predicted, ratio, note=note))
+    cells, nodes, start = 100_000, 1000, 3.0
+    cell = start + cold + RUN * here / STEPS
+    note = f"computed, not run: {cell:.0f} s a cell of 16 sessions of {RUN:,} steps, start and compiling included"
+    put(Row(f"a sweep of {cells:,} cells on {nodes:,} such processors", cells * cell / nodes, note=note))
