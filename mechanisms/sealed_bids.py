@@ -51,7 +51,8 @@ class MetTable(AbstractMet):
 
     def __init__(self, profile, values, bidders):
         self.profile = profile
-        shown = jnp.linspace(*values.support(), _TABLE)
+        low, high = values.support()
+        shown = jnp.linspace(low, high, _TABLE)
         self.shares = values.cdf(shown)
         bids = jax.lax.cummax(jax.vmap(lambda v: profile(jnp.full(bidders, v)), out_axes=1)(shown), axis=1)
         # Equal neighbours would leave the inverse open.

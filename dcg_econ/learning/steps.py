@@ -26,7 +26,7 @@ from dcg_econ.learning.shaping import shaped_direction
 from dcg_econ.learning.talk import Talk, Taps, converse, memory
 from dcg_econ.mechanism import AbstractGame, AbstractMechanism
 
-_EPISODES = 256
+_EPISODES = 256  # of all sessions that learn side by side on a processor
 
 
 class Draw(NamedTuple):
@@ -237,13 +237,13 @@ def advance(game, optimiser, learned, state, keys, start, length, batch, mesh):
         game, start = whole
 
         def session(mine):
-            *standing, key = mine
+            learned, state, key = mine
 
             def step(carry, t):
-                learned, state, failed = learn_once(game, optimiser, *carry, key, t, batch)
+                learned, state, failed = learn_once(game, optimiser, carry[0], carry[1], key, t, batch)
                 return (learned, state), failed
 
-            (learned, state), failed = jax.lax.scan(step, tuple(standing), start + jnp.arange(length))
+            (learned, state), failed = jax.lax.scan(step, (learned, state), start + jnp.arange(length))
             return learned, state, jnp.mean(failed)
 
         return jax.lax.map(session, (learned, state, keys), batch_size=together(keys.shape[0], batch))
