@@ -27,7 +27,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
         "myerson_satterthwaite_1983",
         "rustichini_satterthwaite_williams_1994",
     ),
-    "first_price_auction": ("riley_samuelson_1981", "vickrey_1961"),
+    "first_price_auction": ("vickrey_1961",),
     "fulton_fish": ("graddy_1995", "wooldridge_2013"),
     "gaussian_choice": ("sims_2003",),
     "groves_ledyard": ("groves_ledyard_1977", "chen_tang_1998"),
