@@ -246,7 +246,11 @@ def advance(game, optimiser, learned, state, keys, start, length, batch, mesh):
             (learned, state), failed = jax.lax.scan(step, (learned, state), start + jnp.arange(length))
             return learned, state, jnp.mean(failed)
 
-        return jax.lax.map(session, (learned, state, keys), batch_size=together(keys.shape[0], batch))
+        size = together(keys.shape[0], batch)
+        split = lambda x: x.reshape(len(x) // size, size, *x.shape[1:])  # noqa: E731
+        groups = jax.tree.map(split, (learned, state, keys))
+        done = jax.lax.map(jax.vmap(session), groups)
+        return jax.tree.map(lambda x: x.reshape(keys.shape[0], *x.shape[2:]), done)
 
     return on_each(chunk, mesh, (game, start), learned, state, keys)
 
