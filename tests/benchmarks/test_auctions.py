@@ -61,9 +61,9 @@ def test_first_price_with_reserve_and_risk(put):
 @pytest.mark.parametrize("auctions", [1, 1000])
 def test_double_auction(put, auctions):
     ks = jnp.linspace(0.1, 0.9, auctions)
-    batch = eqx.filter_jit(eqx.filter_vmap(lambda k: dcg.solve(DoubleAuction(k=k)).strategies))
+    batch = eqx.filter_jit(eqx.filter_vmap(lambda k: dcg.solve(DoubleAuction(k=k))))
     here, cold = warm(lambda: batch(ks))
-    found, error = batch(ks), 0.0
+    found, error = batch(ks).strategies, 0.0
     for i in range(0, auctions, 100):
         intercept, slope = double_auction.linear(float(ks[i]))
         misses = found.intercept[i] - np.asarray(intercept), found.slope[i] - np.asarray(slope)
