@@ -115,7 +115,7 @@ def _gain(mechanism, profile, player, types):
         return start + share * (end - start)
 
     # The search runs on [0, 1]: Optimistix 0.1.0 misplaces its first point where the lower bound is not zero.
-    solver = optx.GoldenSearch(rtol=1e-9, atol=1e-9)
+    solver = optx.GoldenSearch(rtol=1e-7, atol=1e-7)
     options = {"lower": 0.0, "upper": 1.0}
     half = jnp.full_like(start, 0.5)
     sol = optx.minimise(lambda u, _: -payoff(inside(u)), solver, half, options=options, max_steps=64, throw=False)

@@ -58,8 +58,8 @@ class AbstractEstimator(eqx.Module):
         """What the episodes of one step share, made once from the profile that is being played."""
 
     @abstractmethod
-    def payoffs(self, game: AbstractGame, setting: Any, actions: Any, types: Any) -> Float[Array, " N"]:
-        """The players' payoffs from `actions`, as a function that may be differentiated."""
+    def payoffs(self, game: AbstractGame, setting: Any, actions: Any, types: Any, outcome: Any) -> Float[Array, " N"]:
+        """The players' payoffs from `actions`, whose `outcome` is at hand, as a function that may be differentiated."""
 
     @abstractmethod
     def branches(self, protocol: AbstractProtocol, players: tuple[str, ...]) -> np.ndarray | None:
@@ -120,9 +120,9 @@ class Pathwise(AbstractUncredited):
     def setting(self, game, profile):
         return None
 
-    def payoffs(self, game, setting, actions, types):
-        del setting
-        return played_payoffs(game, actions, types)
+    def payoffs(self, game, setting, actions, types, outcome):
+        del setting, actions
+        return game.payoffs(types, outcome)
 
     def hear(self, language, step, branch):
         del step, branch
@@ -153,7 +153,9 @@ class Interim(AbstractUncredited):
     def setting(self, game, profile):
         return game.prepared(profile)
 
-    def payoffs(self, game, setting, actions, types):
+    def payoffs(self, game, setting, actions, types, outcome):
+        del outcome
+
         def of(player):
             report = game.own_report(lambda _: actions, player, types)
             return game.interim_payoff(setting, player, types, report)

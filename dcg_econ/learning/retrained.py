@@ -22,7 +22,7 @@ from dcg_econ.learning.estimators import AbstractEstimator, default_estimator
 from dcg_econ.learning.objectives import AbstractObjective, Selfish
 from dcg_econ.learning.optimiser import default_optimiser
 from dcg_econ.learning.protocol import AbstractProtocol, as_protocol
-from dcg_econ.learning.steps import Game, first_memory, learn_once
+from dcg_econ.learning.steps import Game, first_memory, learn
 from dcg_econ.mechanism import AbstractGame, AbstractMechanism
 from dcg_econ.messages.language import require_count
 
@@ -127,13 +127,8 @@ def _regret(game, form, population, protocol, estimator, rule: Retrained, begin,
         own = jax.random.fold_in(train_key, player)
         remembered = first_memory(lesson, start, own, rule.batch)
 
-        def step(carry, t):
-            learned, state = carry
-            learned, state, _ = learn_once(lesson, optimiser, learned, state, own, begin + t, rule.batch)
-            return (learned, state), None
-
         state = optimiser.init(start), remembered
-        (found, _), _ = jax.lax.scan(step, (start, state), jnp.arange(rule.steps))
+        found, _, _ = learn(lesson, optimiser, start, state, own, begin, rule.steps, rule.batch)
         return eqx.combine(found, held)
 
     def gain(player):

@@ -17,7 +17,6 @@ from dcg_econ.learning.estimators import (
     AbstractEstimator,
     AbstractUncredited,
     Credit,
-    played_payoffs,
     require_continuous,
 )
 from dcg_econ.learning.protocol import Protocol
@@ -58,9 +57,9 @@ class ScoreFunction(AbstractEstimator):
     def setting(self, game, profile):
         return None
 
-    def payoffs(self, game, setting, actions, types):
-        del setting
-        return played_payoffs(game, actions, types)
+    def payoffs(self, game, setting, actions, types, outcome):
+        del setting, actions
+        return game.payoffs(types, outcome)
 
     def branches(self, protocol, players):
         del protocol, players
@@ -115,9 +114,9 @@ class Relaxed(AbstractUncredited):
     def setting(self, game, profile):
         return None
 
-    def payoffs(self, game, setting, actions, types):
-        del setting
-        return played_payoffs(game, actions, types)
+    def payoffs(self, game, setting, actions, types, outcome):
+        del setting, actions
+        return game.payoffs(types, outcome)
 
     def hear(self, language, step, branch):
         del branch
@@ -142,9 +141,9 @@ class Enumerated(AbstractEstimator):
     def setting(self, game, profile):
         return None
 
-    def payoffs(self, game, setting, actions, types):
-        del setting
-        return played_payoffs(game, actions, types)
+    def payoffs(self, game, setting, actions, types, outcome):
+        del setting, actions
+        return game.payoffs(types, outcome)
 
     def branches(self, protocol, players):
         if not isinstance(protocol, Protocol):

@@ -27,6 +27,7 @@ from dcg_econ.learning.talk import Talk, Taps, converse, memory
 from dcg_econ.mechanism import AbstractGame, AbstractMechanism
 
 _EPISODES = 256  # of all sessions that learn side by side on a processor
+_DRAWN = 4096  # episodes, of all sessions side by side, whose types are drawn at once
 
 
 class Draw(NamedTuple):
@@ -84,7 +85,10 @@ class Game(eqx.Module):
     def gradient(self, learned, remembered, key, step, batch, noise=None):
         """The ascent direction of one session on `batch` episodes, shaped like `learned`, what the estimator remembers,
         and the share that failed."""
-        draw = self.draw(key, batch, noise)
+        return self.ascent(learned, remembered, self.draw(key, batch, noise), step, batch)
+
+    def ascent(self, learned, remembered, draw: Draw, step, batch: int):
+        """`gradient` on a batch that was drawn."""
         if isinstance(self.objective, Shaped):
             direction, failed = shaped_direction(self, self.objective, learned, draw, step)
             return direction, remembered, failed
@@ -126,8 +130,9 @@ class Game(eqx.Module):
             numbers = population.numbers(known, heard) + taps.numbers
             whole = jnp.all(jnp.abs(numbers) < limit)
             actions = population.assemble(jnp.where(whole, numbers, 0))
-            payoffs = self.estimator.payoffs(game, setting, actions, types)
-            settled = game.settled(game.outcome(game.handed_in(actions, types)))
+            outcome = game.outcome(game.handed_in(actions, types))
+            payoffs = self.estimator.payoffs(game, setting, actions, types, outcome)
+            settled = game.settled(outcome)
             nothing = jnp.zeros_like(payoffs)
             if talk is None:
                 return (payoffs, jnp.zeros(()), nothing), Passage(None, None, nothing, whole, settled)
@@ -205,13 +210,34 @@ def first_memory(game: Game, learned, key: Array, batch: int):
     return game.estimator.begin(key, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes))
 
 
-def learn_once(game: Game, optimiser, learned, state, key: Array, step: Array, batch: int):
-    """Step number `step` of one session: what is learned, the optimiser's state with the estimator's memory, what failed."""
-    moments, remembered = state
-    direction, remembered, failed = game.gradient(learned, remembered, jax.random.fold_in(key, step), step, batch)
-    descent = jax.tree.map(jnp.negative, quiet(direction))
-    updates, moments = optimiser.update(descent, moments, learned)
-    return notice(eqx.apply_updates(learned, updates), direction), (moments, remembered), failed
+def learn(game: Game, optimiser, learned, state, key: Array, start: Array, length: int, batch: int, beside: int = 1):
+    """`length` steps of one session from step `start`: what is learned, the optimiser's state with the estimator's memory,
+    and the share that failed. `beside`: how many sessions learn side by side, this one included.
+
+    Batches are drawn for many steps at once: a call of the generator takes a processor ten times as long as the numbers of
+    a small batch.
+    """
+    size = _largest_divisor(length, _DRAWN // (batch * beside))
+
+    def step(carry, at):
+        learned, (moments, remembered) = carry
+        t, draw = at
+        direction, remembered, failed = game.ascent(learned, remembered, draw, t, batch)
+        descent = jax.tree.map(jnp.negative, quiet(direction))
+        updates, moments = optimiser.update(descent, moments, learned)
+        return (notice(eqx.apply_updates(learned, updates), direction), (moments, remembered)), failed
+
+    def block(carry, first):
+        steps = first + jnp.arange(size)
+        draws = jax.vmap(lambda t: game.draw(jax.random.fold_in(key, t), batch))(steps)
+        return jax.lax.scan(step, carry, (steps, draws))
+
+    (learned, state), failed = jax.lax.scan(block, (learned, state), start + jnp.arange(0, length, size))
+    return learned, state, jnp.mean(failed)
+
+
+def _largest_divisor(number: int, most: int) -> int:
+    return max(size for size in range(1, max(1, min(number, most)) + 1) if number % size == 0)
 
 
 def together(sessions: int, batch: int) -> int:
@@ -222,8 +248,7 @@ def together(sessions: int, batch: int) -> int:
     """
     if jax.default_backend() != "cpu":
         return sessions
-    most = max(1, _EPISODES // batch)
-    return max(size for size in range(1, min(sessions, most) + 1) if sessions % size == 0)
+    return _largest_divisor(sessions, _EPISODES // batch)
 
 
 @eqx.filter_jit
@@ -236,17 +261,12 @@ def advance(game, optimiser, learned, state, keys, start, length, batch, mesh):
     def chunk(whole, learned, state, keys):
         game, start = whole
 
+        size = together(keys.shape[0], batch)
+
         def session(mine):
             learned, state, key = mine
+            return learn(game, optimiser, learned, state, key, start, length, batch, beside=size)
 
-            def step(carry, t):
-                learned, state, failed = learn_once(game, optimiser, carry[0], carry[1], key, t, batch)
-                return (learned, state), failed
-
-            (learned, state), failed = jax.lax.scan(step, (learned, state), start + jnp.arange(length))
-            return learned, state, jnp.mean(failed)
-
-        size = together(keys.shape[0], batch)
         split = lambda x: x.reshape(len(x) // size, size, *x.shape[1:])  # noqa: E731
         groups = jax.tree.map(split, (learned, state, keys))
         done = jax.lax.map(jax.vmap(session), groups)
