@@ -192,7 +192,9 @@ class KernelCurve(AbstractCurve):
         return _invert(self, quantity, jnp.min(self.basis.knots), jnp.max(self.basis.knots))
 
     def total(self):
-        return KernelCurve(self.basis, jnp.sum(self.coefficients, 0), jnp.sum(self.values, 0))
+        # A product: before a sum, XLA copies the coefficients into another order.
+        ones = jnp.ones(self.values.shape[0], self.values.dtype)
+        return KernelCurve(self.basis, jnp.tensordot(ones, self.coefficients, 1), jnp.tensordot(ones, self.values, 1))
 
     def __radd__(self, other):
         return self if isinstance(other, int) and other == 0 else NotImplemented  # so that sum(curves) works

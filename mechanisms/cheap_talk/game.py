@@ -50,7 +50,7 @@ class CheapTalk(AbstractGame):
     """
 
     bias: Array = eqx.field(converter=number("bias"))
-    prior: AbstractBoundedPrior = eqx.field(converter=bounded, default=Uniform())
+    prior: AbstractBoundedPrior = eqx.field(converter=bounded, default_factory=lambda: Uniform())
 
     def __check_init__(self):
         if self.bias.ndim > 0:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import lru_cache
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -100,22 +101,38 @@ def _extreme_points(replies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _of_size(replies: np.ndarray, size: int) -> np.ndarray:
     """The solutions of (2) with supports of one size that satisfy (1)."""
-    m, n = replies.shape
-    mine, theirs = (np.array(list(itertools.combinations(range(actions), size))) for actions in (m, n))
-    own, best = np.repeat(mine, len(theirs), axis=0), np.tile(theirs, (len(mine), 1))
-    systems = np.zeros((len(own), size + 1, size + 1))
+    own, best = _supports(*replies.shape, size)
+    systems = np.empty((len(own), size + 1, size + 1))
     systems[:, :size, :size] = replies[own[:, None, :], best[:, :, None]]
     systems[:, :size, size] = -1.0
-    systems[:, size, :size] = 1.0
-    values = np.linalg.svd(systems, compute_uv=False)
-    regular = values[:, -1] > _SINGULAR * values[:, 0]
-    systems, own = systems[regular], own[regular]
-    right = np.zeros((len(systems), size + 1, 1))
-    right[:, size] = 1.0
-    solutions = np.linalg.solve(systems, right)[..., 0]
-    points = np.zeros((len(systems), m))
-    np.put_along_axis(points, own, solutions[:, :size], axis=1)
+    systems[:, size] = 1.0
+    systems[:, size, size] = 0.0
+    solutions, solved = _solve_last(systems)
+    points = np.zeros((len(systems), replies.shape[0]))
+    points[np.arange(len(own))[:, None], own] = solutions[:, :size]
     replied = np.max(points @ replies, axis=1) <= solutions[:, size] + _LABEL
-    points = points[replied & np.all(points >= -_LABEL, axis=1)]
-    points = np.maximum(points, 0.0)
+    feasible = np.flatnonzero(solved & replied & np.all(points >= -_LABEL, axis=1))
+    # Few are left, so that the costly question, whether the solution is the only one, comes last.
+    values = np.linalg.svd(systems[feasible], compute_uv=False)
+    points = np.maximum(points[feasible[values[:, -1] > _SINGULAR * values[:, 0]]], 0.0)
     return points / np.sum(points, axis=1, keepdims=True)
+
+
+@lru_cache(maxsize=64)
+def _supports(m: int, n: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of supports of one size."""
+    mine, theirs = (np.array(list(itertools.combinations(range(actions), size))) for actions in (m, n))
+    return np.repeat(mine, len(theirs), axis=0), np.tile(theirs, (len(mine), 1))
+
+
+def _solve_last(systems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The solutions (K, k) of systems (K, k, k) whose right-hand side is zero but for a last one, and which were solved."""
+    right = np.zeros((systems.shape[1], 1))
+    right[-1] = 1.0
+    try:
+        return np.linalg.solve(systems, right)[..., 0], np.ones(len(systems), bool)
+    except np.linalg.LinAlgError:
+        regular = np.linalg.slogdet(systems)[0] != 0
+        solutions = np.zeros(systems.shape[:2])
+        solutions[regular] = np.linalg.solve(systems[regular], right)[..., 0]
+        return solutions, regular

@@ -81,6 +81,12 @@ def test_importing_every_public_name_changes_no_global_state(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_importing_every_public_name_starts_no_device(tmp_path):
+    choose = "import jax; jax.config.update('jax_num_cpu_devices', 2); assert len(jax.devices('cpu')) == 2"
+    done = python(f"{TOUCH_EVERY_NAME}\n{choose}", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_bare_import_of_a_folder_fails_with_a_sentence(folder):
     done = python(f"import {folder}", ROOT)
