@@ -1,10 +1,12 @@
-"""Turns a second of the item negotiation under random legal play, against OpenSpiel's `negotiation` played from Python.
+"""Turns a second of the item negotiation under random legal play, against OpenSpiel's `negotiation` and `bargaining` played
+from Python.
 
-Both sides play the rules of Cao et al. (2018) without utterances: the same pools, values and turn limits, the first mover
-proposes, and a move drawn with equal chances from all legal ones (OpenSpiel: `random.choice(state.legal_actions())`). One step
-is one turn of one player, the draw of its move included: a proposal or an acceptance. The drawing of each episode's types
-is paid for on both sides and not counted as a step; neither are our masked turns after an episode's end, nor OpenSpiel's
-chance node. Both sides return the payoffs of every episode. Ours plays whole batches, warm, and waits for the results.
+Both sides play the rules of Cao et al. (2018) without utterances, or those of Lewis et al. (2017), whose 1,000 pools with
+values are taken from OpenSpiel: the same turn limits, the first mover proposes, and a move drawn with equal chances from
+all legal ones (OpenSpiel: `random.choice(state.legal_actions())`). One step is one turn of one player, the draw of its move
+included: a proposal or an acceptance. The drawing of each episode's types is paid for on both sides and not counted as a
+step; neither are our masked turns after an episode's end, nor OpenSpiel's chance node. Both sides return the payoffs of
+every episode. Ours plays whole batches, warm, and waits for the results.
 """
 
 import random
@@ -17,6 +19,7 @@ import pytest
 
 from dcg_econ.mechanisms.bargaining.item_agents import RandomMoves
 from dcg_econ.mechanisms.bargaining.item_negotiation import ItemNegotiation, negotiate
+from dcg_econ.mechanisms.bargaining.item_priors import ListedItems
 from tests.benchmarks.ratios import Row, seconds
 
 pyspiel = pytest.importorskip("pyspiel", reason="the other side is OpenSpiel: pip install open_spiel")
@@ -39,8 +42,20 @@ def their_episode(game):
     return turns, state.returns()
 
 
-def test_turns_a_second(put):
-    game, theirs = ItemNegotiation(), pyspiel.load_game("negotiation(enable_utterances=False,rng_seed=1)")
+def negotiation():
+    return ItemNegotiation(), pyspiel.load_game("negotiation(enable_utterances=False,rng_seed=1)")
+
+
+def bargaining():
+    theirs = pyspiel.load_game("bargaining")
+    instances = theirs.all_instances()
+    items = ListedItems([i.pool for i in instances], [i.values for i in instances])
+    return ItemNegotiation(items, deadline=theirs.max_turns()), theirs
+
+
+@pytest.mark.parametrize("rules", [negotiation, bargaining])
+def test_turns_a_second(put, rules):
+    game, theirs = rules()
     random.seed(1)
     keys = jax.random.split(jax.random.key(0), BATCHES)
     cold = seconds(lambda: play(game, keys[0]))
@@ -57,7 +72,7 @@ def test_turns_a_second(put):
     here, there = 1e6 / statistics.median(ours), 1e6 / statistics.median(opponents)
     put(
         Row(
-            "a million turns of the item negotiation, random play",
+            f"a million turns of the item {rules.__name__}, random play",
             here,
             cold,
             "OpenSpiel, from Python",

@@ -16,13 +16,13 @@ from dcg_econ.agents.frozen import split_learned
 from dcg_econ.learning import default_optimiser
 from dcg_econ.learning.steps import Game, advance, begin
 from dcg_econ.mechanisms import CurveMarket
-from tests.benchmarks.ratios import Row, threads, warm
+from tests.benchmarks.ratios import Row, against, compare, seconds, threads, warm
 
 STEPS, RUN = 20, 2000  # steps timed, and steps of a usual session
 
 
 def learning(sessions, batch, traders=3, points=6, width=8):
-    """STEPS steps of `sessions` groups of traders, whose small nets name curves on so many knots."""
+    """What `advance` takes: STEPS steps of `sessions` groups of traders, whose small nets name curves on so many knots."""
     market = CurveMarket(curvature=jnp.ones(traders), outside_slope=0.5)
     knots = jnp.linspace(-1.5, 1.5, points)
     keys = jax.random.split(jax.random.key(0), sessions)
@@ -32,22 +32,32 @@ def learning(sessions, batch, traders=3, points=6, width=8):
     game = Game(market, dcg.Silence(), dcg.Pathwise(), dcg.Selfish(), rest)
     optimiser = default_optimiser(RUN)
     state = jax.vmap(optimiser.init)(learned), begin(game, learned, keys, batch)
-    args = game, optimiser, learned, state, keys, jnp.asarray(0), STEPS, batch, None
-    return lambda: advance(*args)[2]
+    return game, optimiser, learned, state, keys, jnp.asarray(0), STEPS, batch, None
+
+
+def memory(args):
+    """Megabytes that the compiled steps need besides arguments and results."""
+    found = advance.lower(*args).compile().compiled.memory_analysis()
+    return float("nan") if found is None else found.temp_size_in_bytes / 1e6
 
 
 @pytest.mark.parametrize(("batch", "many"), [(1, (16, 256)), (32, (16, 256)), (256, (64,))])
 def test_sessions_side_by_side(put, batch, many):
-    """A session's steps for 1 to 256 sessions: a loop over sessions takes what one takes, times their number."""
-    alone, _ = warm(learning(1, batch), 7)
+    """The steps of 1 to 256 sessions, against a loop over them."""
+    alone = learning(1, batch)
+    seconds(lambda: advance(*alone))
     for sessions in many:
-        here, cold = warm(learning(sessions, batch), 3)
-        minute = 60 * sessions * STEPS / here / RUN
-        share = cold / (cold + here * RUN / STEPS)
-        note = f"{minute:.0f} sessions of {RUN:,} steps a minute; compiling {100 * share:.0f} % of one such run"
+        args = learning(sessions, batch)
+        loop = lambda: [advance(*alone)[2] for _ in range(sessions)]  # noqa: B023, E731
+        found = compare(lambda: advance(*args)[2], loop, rounds=5)  # noqa: B023
+        minute = 60 * sessions * STEPS / found.ours / RUN
+        share = found.cold / (found.cold + found.ours * RUN / STEPS)
+        note = (
+            f"{minute:.0f} sessions of {RUN:,} steps a minute; compiling {100 * share:.0f} % of one such run; "
+            f"{memory(args):.1f} MB beside {memory(alone):.2f} MB"
+        )
         work = f"{STEPS} steps of {sessions} sessions side by side, batch {batch}"
-        loop = sessions * alone
-        put(Row(work, here, cold, "a loop over sessions, compiled and warm", loop, loop / here, note=note))
+        put(against(work, "a loop over sessions, compiled and warm", found, note))
 
 
 PROGRAM = """
@@ -95,7 +105,12 @@ def test_cost_model(put):
     """Seconds a step = constant x traders^a x knots^b x sessions^c, fitted to five runs and tried on a sixth; from it, what a
     sweep costs on many nodes, where nothing is shared but the list of cells."""
     design = [(3, 6, 4), (12, 6, 4), (3, 24, 4), (3, 6, 32), (12, 24, 32)]
-    found = {each: warm(learning(each[2], 32, each[0], each[1]), 5) for each in [*design, (6, 12, 16)]}
+
+    def timed(each):
+        args = learning(each[2], 32, each[0], each[1])
+        return warm(lambda: advance(*args)[2], 5)
+
+    found = {each: timed(each) for each in [*design, (6, 12, 16)]}
     logs = np.log([[np.e, *each] for each in design])
     powers, *_ = np.linalg.lstsq(logs, np.log([found[each][0] / STEPS for each in design]), rcond=None)
     predicted = float(np.exp(np.log([np.e, 6, 12, 16]) @ powers))
