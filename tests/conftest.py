@@ -3,6 +3,7 @@ import os
 import platform
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two processes share the processors
 
 import jax
 import pytest
