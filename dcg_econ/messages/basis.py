@@ -8,13 +8,15 @@ Kernel ridge regression of quantities y on prices x (Hastie, Tibshirani and Frie
     effective degrees of freedom = trace H                                                             (4)
     f(p) = h(p) . y, so Var f(p) = sigma^2 |h(p)|^2                                                     (5)
 
-`DualBasis` solves (1) by Cholesky. Where the kernel has finite rank, `FeatureBasis` solves the same problem as
-least squares on the features by QR, because the dual bottoms out near 2e-7 as ridge -> 0.
+`DualBasis` solves (1) by Cholesky, on up to 128 knots with the inverse of the factor. Where the kernel has finite rank,
+`FeatureBasis` solves the same problem as least squares on the features by QR, because the dual bottoms out near 2e-7 as
+ridge -> 0.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -23,8 +25,11 @@ import lineax as lx
 from jaxtyping import Array, Float
 
 from dcg_econ._errors import InputError
+from dcg_econ.messages.cholesky import InvertedCholesky
 from dcg_econ.messages.features import feature_integrals, feature_slopes, features
 from dcg_econ.messages.kernels import AbstractKernel
+
+_INVERTED = 128  # knots, up to which a basis is made for many curves
 
 
 class AbstractBasis(eqx.Module):
@@ -70,16 +75,22 @@ class DualBasis(AbstractBasis):
     kernel: AbstractKernel
     ridge: Float[Array, ""]
     operator: lx.MatrixLinearOperator
-    factor: tuple
+    factor: Any
 
     def __init__(self, knots, kernel, ridge):
         self.knots, self.kernel, self.ridge = knots, kernel, ridge
         matrix = kernel(knots[:, None], knots[None, :]) + ridge * jnp.eye(knots.shape[0], dtype=knots.dtype)
         self.operator = lx.MatrixLinearOperator(matrix, lx.positive_semidefinite_tag)
-        self.factor = lx.Cholesky().init(self.operator, {})
+        self.factor = self._solver().init(self.operator, {})
+
+    def _inverted(self) -> bool:
+        return self.knots.shape[0] <= _INVERTED
+
+    def _solver(self) -> lx.AbstractLinearSolver:
+        return InvertedCholesky() if self._inverted() else lx.Cholesky()
 
     def _solve(self, vector):
-        return lx.linear_solve(self.operator, vector, lx.Cholesky(), state=self.factor, throw=False).value
+        return lx.linear_solve(self.operator, vector, self._solver(), state=self.factor, throw=False).value
 
     def fit(self, values):
         return self._solve(values)
@@ -98,10 +109,9 @@ class DualBasis(AbstractBasis):
         return self._solve(self.kernel(price, self.knots))
 
     def _inverse_diagonal(self):
-        # diag(A^-1) is the squared column norms of U^-T, where A = U'U is the shared factor.
-        upper = jnp.triu(self.factor[0])
-        columns = jax.scipy.linalg.solve_triangular(upper, jnp.eye(upper.shape[0], dtype=upper.dtype), trans="T")
-        return jnp.sum(columns**2, axis=0)
+        # diag(A^-1) is the squared row norms of U^-1, where A = U'U.
+        inverse = self.factor if self._inverted() else InvertedCholesky().init(self.operator, {})
+        return jnp.sum(inverse**2, axis=1)
 
     def leverage(self):
         return 1 - self.ridge * self._inverse_diagonal()
