@@ -19,10 +19,11 @@ from dcg_econ.agents.frozen import split_learned
 from dcg_econ.agents.talkers import AbstractTalkers
 from dcg_econ.learning.episode import settle
 from dcg_econ.learning.estimators import AbstractEstimator, default_estimator
+from dcg_econ.learning.gradient import Game
 from dcg_econ.learning.objectives import AbstractObjective, Selfish
 from dcg_econ.learning.optimiser import default_optimiser
 from dcg_econ.learning.protocol import AbstractProtocol, as_protocol
-from dcg_econ.learning.steps import Game, first_memory, learn
+from dcg_econ.learning.steps import first_memory, learn
 from dcg_econ.mechanism import AbstractGame, AbstractMechanism
 from dcg_econ.messages.language import require_count
 

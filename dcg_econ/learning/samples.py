@@ -14,9 +14,10 @@ from dcg_econ.agents.frozen import split_learned
 from dcg_econ.agents.learned import AbstractPopulation
 from dcg_econ.agents.sensitivity import quiet
 from dcg_econ.learning.estimators import AbstractEstimator
+from dcg_econ.learning.gradient import Game
 from dcg_econ.learning.objectives import AbstractObjective, Selfish
 from dcg_econ.learning.protocol import as_protocol
-from dcg_econ.learning.steps import Game, first_memory
+from dcg_econ.learning.steps import first_memory
 from dcg_econ.mechanism import AbstractGame
 
 

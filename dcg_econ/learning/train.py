@@ -25,11 +25,12 @@ from dcg_econ.equilibrium.regret import Draws
 from dcg_econ.learning.checkpoint import Checkpoint
 from dcg_econ.learning.devices import gathered, placement, put
 from dcg_econ.learning.estimators import AbstractEstimator, default_estimator
+from dcg_econ.learning.gradient import Game
 from dcg_econ.learning.objectives import AbstractObjective, Selfish, Shaped
 from dcg_econ.learning.optimiser import default_optimiser
 from dcg_econ.learning.protocol import as_protocol
 from dcg_econ.learning.shaping import require_differentiable
-from dcg_econ.learning.steps import Game, advance, assess, begin
+from dcg_econ.learning.steps import advance, assess, begin
 from dcg_econ.mechanism import AbstractGame
 
 _EVALUATION = 2**31 - 1  # no session has this number

@@ -15,7 +15,8 @@ from dcg_econ.agents import Placebo, Plain, Predicted, Running, Transformer
 from dcg_econ.agents.frozen import split_learned
 from dcg_econ.experiments.referential import Entry, nets, protocol_of
 from dcg_econ.learning import default_optimiser
-from dcg_econ.learning.steps import Game, advance, begin
+from dcg_econ.learning.gradient import Game
+from dcg_econ.learning.steps import advance, begin
 from dcg_econ.mechanisms import Reconstruction
 from tests.benchmarks.ratios import against, compare
 

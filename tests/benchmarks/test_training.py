@@ -14,7 +14,8 @@ import pytest
 import dcg_econ as dcg
 from dcg_econ.agents.frozen import split_learned
 from dcg_econ.learning import default_optimiser
-from dcg_econ.learning.steps import Game, advance, begin
+from dcg_econ.learning.gradient import Game
+from dcg_econ.learning.steps import advance, begin
 from dcg_econ.mechanisms import CurveMarket
 from tests.benchmarks.ratios import Row, against, compare, seconds, threads, warm
 

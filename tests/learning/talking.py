@@ -9,7 +9,7 @@ from scipy import stats
 import dcg_econ as dcg
 from dcg_econ.agents import SeparateSpeakers
 from dcg_econ.agents.frozen import split_learned
-from dcg_econ.learning.steps import Game
+from dcg_econ.learning.gradient import Game
 from dcg_econ.learning.talk import heard_size
 from dcg_econ.mechanisms import DoubleAuction, SoftAuction
 

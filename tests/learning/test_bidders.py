@@ -6,7 +6,7 @@ import pytest
 
 import dcg_econ as dcg
 from dcg_econ.agents.frozen import split_learned
-from dcg_econ.learning.steps import Game
+from dcg_econ.learning.gradient import Game
 from dcg_econ.mechanisms import CurveMarket, DoubleAuction
 
 AUCTION = DoubleAuction()

@@ -10,7 +10,7 @@ import dcg_econ as dcg
 from dcg_econ.agents.frozen import split_learned
 from dcg_econ.learning import dice, enumerated_payoffs
 from dcg_econ.learning.episode import said_and_reported
-from dcg_econ.learning.steps import Game
+from dcg_econ.learning.gradient import Game
 from dcg_econ.mechanisms import DoubleAuction
 from tests.learning.talking import GAME, bargainers, flat, hotelling, projections, sampler
 

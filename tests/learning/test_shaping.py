@@ -10,8 +10,8 @@ import dcg_econ as dcg
 from dcg_econ._errors import InputError
 from dcg_econ.agents.frozen import split_learned
 from dcg_econ.learning import gradient_ascent
+from dcg_econ.learning.gradient import Game
 from dcg_econ.learning.lookahead import shaped_directions
-from dcg_econ.learning.steps import Game
 from dcg_econ.mechanisms import IteratedGame
 from dcg_econ.mechanisms.finite_games import Tables, payoffs_of, prisoners_dilemma
 from tests.learning.talking import GAME, bargainers, flat
