@@ -43,7 +43,7 @@ class AbstractAgent(eqx.Module):
 
     @abstractmethod
     def assemble(self, numbers: Float[Array, "N k"]) -> Any:
-        """The reports of N such players."""
+        """The reports of N such players, each from its own row."""
 
 
 class CurveAgent(AbstractAgent):
@@ -205,7 +205,7 @@ class AbstractPopulation(eqx.Module):
 
     @abstractmethod
     def assemble(self, numbers: Float[Array, "N k"]) -> Any:
-        """All reports."""
+        """All reports, each player's from its own row."""
 
     def __call__(self, known: Any) -> Any:
         return self.assemble(self.numbers(known))

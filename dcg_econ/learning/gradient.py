@@ -1,7 +1,7 @@
 """The gradient that training follows, of one session on a batch of episodes.
 
-It is taken at taps on everything that players emit, raw numbers of messages and numbers of reports, with all parameters held;
-a player's own taps, and no others, are then pulled back through its nets, with what they heard held.
+It is taken at taps on everything that players emit, raw numbers of messages and what each makes of its report, with all
+parameters held; a player's own taps, and no others, are then pulled back through its nets, with what they heard held.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dcg_econ.agents.transformer import listening
 from dcg_econ.learning.estimators import AbstractEstimator, Drawn
 from dcg_econ.learning.objectives import AbstractObjective, Joint, Shaped
 from dcg_econ.learning.protocol import AbstractProtocol, Protocol
+from dcg_econ.learning.rows import own_rows
 from dcg_econ.learning.shaping import shaped_direction
 from dcg_econ.learning.talk import Talk, Taps, converse, memory
 from dcg_econ.mechanism import AbstractGame
@@ -100,7 +101,7 @@ class Game(eqx.Module):
             return taps
 
         at_taps = jax.vmap(row)(drawn.weights, credit.log_probs, bonus)
-        own = jax.tree.map(lambda x: _own(x, common=rows < players), (at_taps.raw, at_taps.numbers))
+        own = jax.tree.map(lambda x: _own(x, common=rows < players), (at_taps.raw, at_taps.rows))
         good = passage.whole & _all_finite(own)
         own = jax.tree.map(lambda x: jnp.where(good.reshape(-1, *[1] * (x.ndim - 1)), x, 0) / batch, own)
         _, back = jax.vjp(
@@ -113,16 +114,17 @@ class Game(eqx.Module):
         """Payoffs net of charges (E, N), log-probabilities (E,) and bonuses (E, N), with what is not differentiated."""
         setting = self.estimator.setting(self.mechanism, agents)
         # Beyond it payoffs overflow, and Lineax raises on what is not finite in a derivative, for all sessions at once.
-        limit = float(jnp.finfo(taps.numbers.dtype).max) ** (1 / 3)
+        limit = float(jnp.finfo(taps.received.dtype).max) ** (1 / 3)
         game, protocol, players = self.mechanism, self.protocol, self.mechanism.players
 
         def one(taps, types, known, key, branch):
             hear = self.estimator.hear(protocol.language, step, branch) if isinstance(protocol, Protocol) else None
             population = noisy(agents, key)
             talk, heard = converse(population, protocol, players, known, key, hear, taps)
-            numbers = population.numbers(known, heard) + taps.numbers
+            numbers = population.numbers(known, heard)
             whole = jnp.all(jnp.abs(numbers) < limit)
-            actions = population.assemble(jnp.where(whole, numbers, 0))
+            rows, reports = own_rows(population, jnp.where(whole, numbers, 0))
+            actions = reports(jax.tree.map(jnp.add, rows, taps.rows))
             outcome = game.outcome(game.handed_in(actions, types))
             payoffs = self.estimator.payoffs(game, setting, actions, types, outcome)
             settled = game.settled(outcome)
@@ -147,26 +149,31 @@ class Game(eqx.Module):
     def taps(self, population, draw: Draw) -> Taps:
         """Zeros on everything that is emitted in a batch; what comes through is not tapped."""
         shapes = eqx.filter_eval_shape(lambda: self._emitted(population, draw, None))
-        raw, numbers = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        unheard = jnp.zeros((numbers.shape[0], self.protocol.turns, 1, 1), numbers.dtype)
-        return Taps(raw, unheard, numbers)
+        raw, rows = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        unheard = jnp.zeros((draw.keys.shape[0], self.protocol.turns, 1, 1), raw.dtype)
+        return Taps(raw, unheard, rows)
 
     def _emitted(self, agents, draw: Draw, passage: Passage | None, weight=None):
-        """Raw numbers (E, T, N, R) and numbers of reports (E, N, k), given what was heard (zeros without `passage`).
+        """Raw numbers (E, T, N, R) and rows of reports (E, N, ...), given what was heard (zeros without `passage`).
 
         `weight`: of one episode, for what is charged inside nets.
         """
         protocol, players = self.protocol, self.mechanism.players
         if not isinstance(protocol, Protocol):
-            numbers = jax.vmap(lambda known, key: noisy(agents, key, weight).numbers(known))(draw.known, draw.keys)
-            return jnp.zeros((numbers.shape[0], 0, len(players), 0), numbers.dtype), numbers
+
+            def silent(known, key):
+                population = noisy(agents, key, weight)
+                numbers = population.numbers(known)
+                return jnp.zeros((0, len(players), 0), numbers.dtype), own_rows(population, numbers)[0]
+
+            return jax.vmap(silent)(draw.known, draw.keys)
         hears = protocol.hears(players)
 
         def one(known, received, key):
             population = noisy(agents, key, weight)
             said = [memory(list(received[:turn]), protocol, hears) for turn in range(protocol.turns + 1)]
             raw = [population.raw(known, said[turn], turn) for turn in range(protocol.turns)]
-            return jnp.stack(raw), population.numbers(known, said[-1])
+            return jnp.stack(raw), own_rows(population, population.numbers(known, said[-1]))[0]
 
         episodes = draw.keys.shape[0]
         nothing = jnp.zeros((episodes, protocol.turns, len(players), protocol.language.heard))

@@ -24,11 +24,12 @@ Hear = Callable[[int, Float[Array, "N R"], Array], tuple[Float[Array, "N H"], In
 
 
 class Taps(NamedTuple):
-    """Probes, zeros to be differentiated in: on raw numbers (T, N, R), on what comes through (T, N, H), on reports (N, k)."""
+    """Probes, zeros to be differentiated in: on raw numbers (T, N, R), on what comes through (T, N, H), and on the
+    reports' rows (N, ...) of `own_rows`."""
 
     raw: Any
     received: Any
-    numbers: Any
+    rows: Any
 
 
 class Talk(NamedTuple):
