@@ -101,7 +101,9 @@ def _extreme_points(replies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _of_size(replies: np.ndarray, size: int) -> np.ndarray:
     """The solutions of (2) with supports of one size that satisfy (1)."""
-    own, best = _supports(*replies.shape, size)
+    mine, theirs = (_supports(actions, size) for actions in replies.shape)
+    kept = np.nonzero(~np.any(_beaten(replies, mine)[:, theirs], axis=-1))
+    own, best = mine[kept[0]], theirs[kept[1]]
     systems = np.empty((len(own), size + 1, size + 1))
     systems[:, :size, :size] = replies[own[:, None, :], best[:, :, None]]
     systems[:, :size, size] = -1.0
@@ -119,10 +121,17 @@ def _of_size(replies: np.ndarray, size: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _supports(m: int, n: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of supports of one size."""
-    mine, theirs = (np.array(list(itertools.combinations(range(actions), size))) for actions in (m, n))
-    return np.repeat(mine, len(theirs), axis=0), np.tile(theirs, (len(mine), 1))
+def _supports(actions: int, size: int) -> np.ndarray:
+    """All supports (C, size) of one size."""
+    return np.array(list(itertools.combinations(range(actions), size)))
+
+
+def _beaten(replies: np.ndarray, supports: np.ndarray) -> np.ndarray:
+    """Which of the other's actions are no best reply to any mix over each support, for another does better against all of
+    it, (C, n): most systems (2) need not be solved (conditional dominance; Porter, Nudelman and Shoham 2008)."""
+    payoffs = replies[supports]
+    better = np.min(payoffs[..., None] - payoffs[..., None, :], axis=1) > _LABEL
+    return np.any(better, axis=1)
 
 
 def _solve_last(systems: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 from scipy.integrate import solve_ivp
 
 import dcg_econ as dcg
@@ -18,31 +19,34 @@ from tests.oracles import double_auction, first_price
 PUBLISHED = {"a neural solver, published": (179.0, 0.013), "a discretising solver, published": (0.65, 0.008)}
 NODES = jnp.linspace(0, 1, 1001)
 solved = eqx.filter_jit(lambda auction: dcg.solve(auction))
+bidding = eqx.filter_jit(lambda auction: dcg.solve(auction).strategies)  # what is not asked for is not computed
 
 
 def test_first_price(put):
     auction = FirstPriceAuction()
-    here, cold = warm(lambda: solved(auction))
-    bids = solved(auction).strategies.bid(NODES)
+    here, cold = warm(lambda: bidding(auction))
+    bids = bidding(auction).bid(NODES)
     error = float(jnp.sqrt(jnp.mean((bids - NODES / 2) ** 2)))
     for peer, (there, theirs) in PUBLISHED.items():
-        note = f"L2 error {error:.0e} here, {theirs:g} there"
-        put(
-            Row(
-                "first-price auction, 2 bidders, uniform, with its regret",
-                here,
-                cold,
-                peer,
-                there,
-                there / here,
-                note=note,
-            )
-        )
+        note = f"L2 error {error:.0e} here, where Newton starts from the uniform prior's bids, {theirs:g} there"
+        put(Row("first-price auction, 2 bidders, uniform", here, cold, peer, there, there / here, note=note))
+    put(Row("the same, with its regret and welfare", *warm(lambda: solved(auction))))
+    assert error < 1e-8
+
+
+def test_first_price_of_another_prior(put):
+    """Bids that are no start of Newton's."""
+    auction = FirstPriceAuction(values=dcg.Beta(2.0, 3.0))
+    here, cold = warm(lambda: bidding(auction))
+    values = np.linspace(0.05, 1, 20)
+    exact = [first_price.bid(v, scipy.stats.beta(2, 3).cdf, 0.0, 2, 0.0) for v in values]
+    error = float(np.sqrt(np.mean((bidding(auction).bid(jnp.asarray(values)) - np.asarray(exact)) ** 2)))
+    put(Row("first-price auction, 2 bidders, Beta(2, 3)", here, cold, note=f"L2 error {error:.0e}"))
     assert error < 1e-8
 
 
 def test_first_price_with_reserve_and_risk(put):
-    """The same equation by scipy's integrator, from just above the reserve price on: bids only, no regret."""
+    """The same equation by scipy's integrator, from just above the reserve price on."""
     auction = FirstPriceAuction(bidders=5, reserve=0.3, risk=0.5)
     rivals = 4 / 0.5
 
@@ -50,11 +54,12 @@ def test_first_price_with_reserve_and_risk(put):
         rate = lambda v, b: rivals * (v - b) / v  # noqa: E731
         return solve_ivp(rate, (0.3, 1), [0.3], method="DOP853", rtol=1e-11, atol=1e-13).y[0, -1]
 
-    found = compare(lambda: solved(auction), theirs)
+    found = compare(lambda: bidding(auction), theirs)
     exact = first_price.bid(1.0, lambda t: t, 0.3, 5, 0.5)
-    error = abs(float(solved(auction).strategies.bid(jnp.asarray(1.0))) - exact)
-    note = f"error at the top {error:.0e} here, {abs(theirs() - exact):.0e} there, which has no regret"
-    put(against("first-price auction, 5 bidders, reserve, risk, with its regret", "scipy's DOP853", found, note))
+    error = abs(float(bidding(auction).bid(jnp.asarray(1.0))) - exact)
+    note = f"error at the top {error:.0e} here, {abs(theirs() - exact):.0e} there"
+    put(against("first-price auction, 5 bidders, reserve, risk", "scipy's DOP853", found, note))
+    put(Row("the same, with its regret and welfare", *warm(lambda: solved(auction))))
     assert error < 1e-8
 
 
