@@ -15,7 +15,7 @@ import numpy as np
 from dcg_econ.learning.steps import advance
 from tests.benchmarks.ratios import warm
 from tests.benchmarks.test_equilibrium_batch import MARKETS, draw, five, one
-from tests.benchmarks.test_kernel_fit import KNOTS, fitted_and_cleared
+from tests.benchmarks.test_kernel_fit import KNOTS, demands, fitted_and_cleared
 from tests.benchmarks.test_training import STEPS, learning
 
 TRAINED = [(16, 32), (256, 1), (256, 32), (4096, 1), (4096, 32)]  # sessions, batch
@@ -30,10 +30,7 @@ def calls():
     c, b = jnp.asarray(draw((MARKETS, 5), 0)), jnp.asarray(draw(MARKETS, 1))
     yield f"{MARKETS:,} market equilibria, one unknown, with all derivatives", partial(one, c[:, 0], b), mean
     yield f"{MARKETS:,} market equilibria, five unknowns, with all derivatives", partial(five, c, b), mean
-    rng = np.random.default_rng(1)
-    x = np.linspace(-1, 1, KNOTS)
-    y = rng.uniform(-0.2, 0.2, (TRADERS, 1)) - x * rng.uniform(0.5, 1.5, (TRADERS, 1))
-    fit = partial(fitted_and_cleared, *map(jnp.asarray, (x, y, 0.1 * TRADERS)))
+    fit = partial(fitted_and_cleared, *map(jnp.asarray, demands(TRADERS)))
     yield f"curves of {TRADERS:,} traders on {KNOTS} knots, fitted and cleared", fit, lambda found: float(found[1])
 
 

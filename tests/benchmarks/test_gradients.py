@@ -66,3 +66,5 @@ def test_flat_in_solver_steps(put, name, solver):
     solve, _ = warm(lambda: value(x), 15)
     here, cold = warm(lambda: both(x), 15)
     put(Row(f"welfare and its gradient by {name}", here, cold, limit="one solve", bound=solve, note=f"{steps} steps"))
+    unrolled = jax.jit(jax.grad(lambda x: welfare(x, optx.RecursiveCheckpointAdjoint(), 64, None)))
+    np.testing.assert_allclose(both(x)[1], unrolled(x), atol=1e-8)

@@ -70,12 +70,18 @@ def fitted_and_cleared(knots, quantities, supply):
     return curves.coefficients, price, found
 
 
-@pytest.mark.parametrize("traders", [1, 100, 10_000, 100_000])
-def test_traders_on_common_knots(put, traders):
+def demands(traders):
+    """Prices (KNOTS,), what each trader asks for there (traders, KNOTS), and the quantity on offer."""
     rng = np.random.default_rng(1)
     x = np.linspace(-1, 1, KNOTS)
     y = rng.uniform(-0.2, 0.2, (traders, 1)) - x * rng.uniform(0.5, 1.5, (traders, 1))
-    jx, jy, supply, ridge = jnp.asarray(x), jnp.asarray(y), 0.1 * traders, learner()
+    return x, y, 0.1 * traders
+
+
+@pytest.mark.parametrize("traders", [1, 100, 10_000, 100_000])
+def test_traders_on_common_knots(put, traders):
+    x, y, supply = demands(traders)
+    jx, jy, ridge = jnp.asarray(x), jnp.asarray(y), learner()
 
     def theirs():
         fitted = ridge.fit(x[:, None], y.T)

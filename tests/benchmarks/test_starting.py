@@ -1,13 +1,14 @@
 """What starting costs: imports and the command line, each in processes of their own, in turn with the other side."""
 
-import subprocess
-import sys
+from functools import partial
 
+from tests.benchmarks.processes import printed
 from tests.benchmarks.ratios import against, compare
 
 
 def python(code):
-    return lambda: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    """A call that runs code and raises where it fails."""
+    return partial(printed, "-c", code)
 
 
 BENEATH = python("import jax, equinox, optimistix")

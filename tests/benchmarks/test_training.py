@@ -1,9 +1,6 @@
 """Learning: sessions side by side against a loop over sessions, batches, compiling, and devices."""
 
 import json
-import os
-import subprocess
-import sys
 
 import equinox as eqx
 import jax
@@ -17,6 +14,7 @@ from dcg_econ.learning import default_optimiser
 from dcg_econ.learning.gradient import Game
 from dcg_econ.learning.steps import advance, begin
 from dcg_econ.mechanisms import CurveMarket
+from tests.benchmarks.processes import printed
 from tests.benchmarks.ratios import Row, against, compare, seconds, threads, warm
 
 STEPS, RUN = 20, 2000  # steps timed, and steps of a usual session
@@ -59,6 +57,8 @@ def test_sessions_side_by_side(put, batch, many):
         )
         work = f"{STEPS} steps of {sessions} sessions side by side, batch {batch}"
         put(against(work, "a loop over sessions, compiled and warm", found, note))
+        first = (jax.tree.map(lambda x: x[0], advance(*each)[0]) for each in (args, alone))
+        jax.tree.map(lambda ours, theirs: np.testing.assert_allclose(ours, theirs, atol=1e-9), *first)
 
 
 PROGRAM = """
@@ -91,10 +91,7 @@ def test_virtual_devices(put):
     found = {}
     for devices in (1, 2, 4):
         flags = f"--xla_force_host_platform_device_count={devices}"
-        environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-        start = [sys.executable, "-c", PROGRAM]
-        done = subprocess.run(start, env=environment, capture_output=True, text=True, check=True)
-        here = found[devices] = json.loads(done.stdout)
+        here = found[devices] = json.loads(printed("-c", PROGRAM, XLA_FLAGS=flags, JAX_PLATFORMS="cpu"))
         assert here["devices"] == devices
         one = found[1]["warm"]
         work = f"training of 16 sessions over {devices} virtual device{'s' * (devices > 1)}"
